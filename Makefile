@@ -1,0 +1,50 @@
+# The verbs of this project; `make` alone prints them. Each sets up what it misses (scripts/setup).
+
+PY := .venv/bin/python
+# More for pytest, as in: make test ARGS="-k claims -x"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check fmt fault bench lock clean
+
+help: ## these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## the environment in .venv, when it is missing or old
+	@scripts/setup
+
+run: setup ## everything in one process on the embedded PostgreSQL; Ctrl-C stops it, the data stay in var/
+	@.venv/bin/emsp run
+
+demo: setup ## load the demo data into what `make run` started, through the public API
+	@.venv/bin/emsp demo
+
+check: setup ## format, lint, types, import rules, unit and architecture tests; before every commit
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache --no-logo
+	$(PY) -m pytest -q tests/unit tests/architecture $(ARGS)
+
+test: setup ## all tests but those of fault and bench; finds PostgreSQL and RabbitMQ or starts its own
+	@$(PY) -m tests.support.servers prepare
+	$(PY) -m pytest $(ARGS)
+
+fault: setup ## the tests that kill, cut and reorder
+	@$(PY) -m tests.support.servers prepare
+	$(PY) -m pytest tests/fault $(ARGS)
+
+bench: setup ## measure, and print one table
+	@$(PY) -m tests.support.servers prepare
+	$(PY) -m tests.bench $(ARGS)
+
+fmt: setup ## format, and fix what can be fixed safely
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+lock: ## lock the newest versions that pyproject.toml allows
+	scripts/lock
+
+clean: ## remove what was made, but not var/ with the data
+	rm -rf .venv .uv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,122 @@
+"""Who calls: the Authorization header becomes a client, a CPO's user or a CPO's machine, or a refusal (contract §1)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from api.clients import ACCOUNTS
+from api.refusals import Forbidden, InvalidCountryCode
+from api.services import SERVICES
+from ocpi.identifiers import folded
+from read_side.scope import Viewer
+from write_side.accounts.tokens import TokenExpired, Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from ipaddress import IPv4Network, IPv6Network
+
+    from api.clients import Client, Clients
+    from ocpi.identifiers import Party
+
+CHALLENGE: Final = web.RequestKey("challenge", str)
+"""The scheme that the call takes: what a 401 asks for."""
+
+BASIC: Final = "basic"
+BEARER: Final = "bearer"
+MAX_HEADER_LENGTH: Final = 4_096
+
+
+def credentials(request: web.Request) -> tuple[str, str] | None:
+    """(scheme in lower case, the rest) of the Authorization header; None where there is none.
+
+    raises: Unauthorized  there are several, or it is malformed
+    """
+    headers = request.headers.getall(hdrs.AUTHORIZATION, [])
+    if not headers:
+        return None
+    scheme, _, rest = headers[0].partition(" ")
+    if len(headers) > 1 or len(headers[0]) > MAX_HEADER_LENGTH or not rest.strip():
+        raise Unauthorized
+    return scheme.lower(), rest.strip()
+
+
+def _client_of(clients: Clients, encoded: str) -> Client:
+    try:
+        name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthorized from None
+    client = clients.find(name, secret)
+    if client is None:
+        raise Unauthorized
+    return client
+
+
+def accounts_client(request: web.Request) -> Client:
+    """The application that calls R1–R3. raises: Unauthorized; Forbidden without the scope `accounts`."""
+    request[CHALLENGE] = "Basic"
+    given = credentials(request)
+    if given is None or given[0] != BASIC:
+        raise Unauthorized
+    client = _client_of(request.app[SERVICES].clients, given[1])
+    if ACCOUNTS not in client.scopes:
+        raise Forbidden
+    return client
+
+
+async def machine(request: web.Request) -> tuple[Party, int]:
+    """The CPO whose CREDENTIALS_TOKEN_C calls, and its cpo_owner_id; the path names it.
+
+    raises: in the contract's order: Unauthorized, Forbidden, InvalidCountryCode
+    """
+    request[CHALLENGE] = "Bearer"
+    given = credentials(request)
+    if given is None or given[0] != BEARER:
+        raise Unauthorized
+    party, cpo_owner_id = await request.app[SERVICES].accounts.machine(given[1])
+    if folded(request.match_info["party_id"]) != folded(party.party_id):
+        raise Forbidden
+    if folded(request.match_info["country_code"]) != folded(party.country_code):
+        raise InvalidCountryCode
+    return party, cpo_owner_id
+
+
+async def viewer_of(request: web.Request) -> Viewer:
+    """The caller of a GraphQL query; a refused token is told by the query's protected fields, not here."""
+    services = request.app[SERVICES]
+    try:
+        given = credentials(request)
+        if given is None:
+            return Viewer()
+        if given[0] == BASIC:
+            client = _client_of(services.clients, given[1])
+            return Viewer(client=client.name, scopes=client.scopes)
+        if given[0] == BEARER:
+            bearer = await services.accounts.bearer(given[1])
+            return Viewer(party=bearer.party)
+    except TokenExpired:
+        return Viewer(rejected="Token Expired")
+    except Unauthorized:
+        pass
+    return Viewer(rejected="Unauthorized")
+
+
+def caller_address(request: web.Request, trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> str:
+    """Where the call comes from: the nearest address of X-Forwarded-For that is no proxy of ours, else the peer."""
+    address = request.remote or ""
+    hops = [hop.strip() for value in request.headers.getall(hdrs.X_FORWARDED_FOR, []) for hop in value.split(",")]
+    while hops and _is_trusted(address, trusted_proxies):
+        address = hops.pop()
+    return address
+
+
+def _is_trusted(address: str, trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> bool:
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(known in network for network in trusted_proxies)

@@ -1,0 +1,133 @@
+"""The `emsp` command: a verb a role (contract §7)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import asyncpg
+import typer
+import uvloop
+from rich.console import Console
+
+from api import reports, roles
+from api.clients import WrongClients
+from api.compose import first_client
+from api.demo.calls import DemoFailed
+from api.demo.loader import load_demo
+from api.embedded import EmbeddedPostgresFailed
+from api.log import set_up_logging
+from api.migrate import ChangedMigration
+from api.settings import WrongSettings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from api.settings import Settings
+
+app = typer.Typer(
+    help="The backend of an e-mobility service provider: CPOs push their locations, drivers find them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+EXPECTED = (
+    WrongSettings,
+    WrongClients,
+    EmbeddedPostgresFailed,
+    ChangedMigration,
+    DemoFailed,
+    reports.UnknownStream,
+    roles.NotReady,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+
+
+def main() -> None:
+    """Run the command; what an operator can mend is told in one line a fault, without a trace."""
+    try:
+        app()
+    except EXPECTED as fault:
+        lines = fault.lines if isinstance(fault, WrongSettings) else [f"{type(fault).__name__}: {fault}"]
+        for line in lines:
+            print(f"emsp: {line}", file=sys.stderr)  # noqa: T201 - the command talks to a person
+        sys.exit(1)
+
+
+def _run(role: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
+    settings = read_settings()
+    set_up_logging(settings.log_format)
+    uvloop.run(role(settings))
+
+
+@app.command()
+def run() -> None:
+    """Everything in one process: migrate, API, publisher, projector, mail. The embedded default."""
+    _run(roles.run_everything)
+
+
+@app.command()
+def api() -> None:
+    """The HTTP API: REST, webhooks and GraphQL."""
+    _run(roles.run_api)
+
+
+@app.command()
+def publish() -> None:
+    """The publisher: event log → RabbitMQ. Several may run; one leads, the others stand by."""
+    _run(roles.run_publisher)
+
+
+@app.command()
+def project() -> None:
+    """The projector: RabbitMQ → views. Several may run; one leads, the others stand by."""
+    _run(roles.run_projector)
+
+
+@app.command()
+def mail() -> None:
+    """The mail sender: waiting mails → .eml files."""
+    _run(roles.run_mail)
+
+
+@app.command()
+def migrate() -> None:
+    """Create or upgrade the schemas of both databases."""
+    _run(roles.run_migrate)
+
+
+@app.command()
+def status() -> None:
+    """Positions and lag of publisher and views, mails that wait."""
+    _run(reports.print_status)
+
+
+@app.command()
+def events(
+    stream: Annotated[
+        str | None, typer.Option(help="only this stream: location/ID, evse/PH/ABC/UID or cpo/PH/ABC")
+    ] = None,
+    *,
+    follow: Annotated[bool, typer.Option(help="go on with new events")] = False,
+) -> None:
+    """Print the event log, a JSON line an event."""
+    _run(lambda settings: reports.print_events(settings, stream, follow=follow))
+
+
+@app.command()
+def demo(
+    url: Annotated[str | None, typer.Option(help="where the API listens")] = None,
+) -> None:
+    """Load demo data through the public API, as a client would."""
+
+    async def load(settings: Settings) -> None:
+        client, secret = first_client(settings)
+        base_url = url or f"http://{settings.http_host}:{settings.http_port}"
+        await load_demo(
+            base_url=base_url, client=client, client_secret=secret, data_dir=settings.data_dir, console=Console()
+        )
+
+    _run(load)

@@ -1,0 +1,343 @@
+"""The composition root: everything is opened here and closed in reverse. The only place with a clock and chance."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
+
+import aio_pika
+import asyncpg
+
+from api.app import application
+from api.auth import viewer_of
+from api.clients import WrongClients, parse_clients
+from api.embedded import embedded_postgres
+from api.handlers.graphql import graphql_routes
+from api.keys import key_of
+from api.limits import RateLimit
+from api.migrate import migrate_event_store
+from api.services import Services
+from projections.bus import AmqpBus, InProcessBus, exchange_of, queue_of
+from projections.consumer import Consumer
+from projections.migrate import create_views
+from projections.projector import Projector
+from read_side.engine import create_engine
+from read_side.guards import Limits
+from read_side.views import SESSION, Views
+from write_side.accounts.login import Accounts, LoginRules
+from write_side.accounts.secrets import SystemSecrets
+from write_side.accounts.tokens import Keys
+from write_side.adapters.geocoders import GazetteerGeocoder
+from write_side.adapters.mailers import EmlMailer
+from write_side.events.codec import Codec
+from write_side.ports import Rules, World
+from write_side.store.event_store import EventStore
+from write_side.store.publisher import Publisher, events_after, log_id
+from write_side.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    from aiohttp import web
+
+    from api.clients import Clients
+    from api.settings import Settings
+    from projections.bus import EventBus
+    from projections.migrate import ViewsMade
+    from write_side.events.ranges import Recorded
+
+    Connect = Callable[[], Awaitable[asyncpg.Connection[Any]]]
+    Pool = asyncpg.Pool[Any]
+
+CONNECT_TIMEOUT_S: Final = 5.0
+STATEMENT_TIMEOUT_S: Final = 30.0
+RECONNECT_S: Final = 1.0
+MAX_FOLD_S: Final = 0.005
+"""In `emsp run` requests share the loop with the projector: it folds at most so long at once."""
+
+FIRST_PAUSE_S: Final = 0.005
+LONGEST_PAUSE_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Where the event store and the views are."""
+
+    event_store: str
+    read_model: str
+
+
+def now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A random UUID."""
+    return uuid4()
+
+
+async def pause_before_next_try(attempt: int) -> None:
+    """Waits a little before a command is decided again, at random, so that those who collided don't meet again."""
+    longest_s = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S)
+    await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - jitter, no secret
+
+
+@asynccontextmanager
+async def databases(settings: Settings) -> AsyncIterator[Databases]:
+    """The configured databases; the embedded one is started where none is configured, and stopped at the end."""
+    read_model = settings.read_model_url.get_secret_value() if settings.read_model_url else None
+    if settings.event_store_url is not None:
+        event_store = settings.event_store_url.get_secret_value()
+        yield Databases(event_store, read_model or event_store)
+        return
+    async with embedded_postgres(settings.data_dir, binaries=settings.postgres_binaries) as embedded:
+        yield Databases(embedded.dsn, read_model or embedded.dsn)
+
+
+def connector(url: str, *, application: str, search_path: str | None = None) -> Connect:
+    """Opens sessions to that database. application: its name in pg_stat_activity."""
+    settings = {"application_name": application}
+    if search_path is not None:
+        settings["search_path"] = search_path
+
+    async def connect() -> asyncpg.Connection[Any]:
+        return await asyncpg.connect(
+            url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=settings
+        )
+
+    return connect
+
+
+@asynccontextmanager
+async def event_store_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
+    """Sessions for the write side's questions."""
+    async with asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=settings.store_connections,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        server_settings={"application_name": "emsp store"},
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
+    """Sessions for queries: read-only, each statement with its time limit."""
+    async with asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=settings.read_connections,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=settings.statement_timeout_s + CONNECT_TIMEOUT_S,
+        server_settings={**SESSION, "statement_timeout": str(int(settings.statement_timeout_s * 1000))},
+    ) as pool:
+        yield pool
+
+
+async def migrate(urls: Databases) -> ViewsMade:
+    """Both schemas as this version needs them; what is so already stays.
+
+    raises: api.migrate.ChangedMigration; what asyncpg raises when a database is out of reach
+    """
+    store = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
+    try:
+        await migrate_event_store(store)
+    finally:
+        await store.close()
+    views = await asyncpg.connect(urls.read_model, timeout=CONNECT_TIMEOUT_S)
+    try:
+        return await create_views(views, database_id=new_id())
+    finally:
+        await views.close()
+
+
+@asynccontextmanager
+async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """These loops run meanwhile, and are cancelled at the end, the last first."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in reversed(tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def clients_of(settings: Settings) -> Clients:
+    """The configured Basic clients, or the demo client of the embedded default. raises: WrongClients, OSError."""
+    if settings.clients is not None:
+        return parse_clients(settings.clients.get_secret_value())
+    name, secret = first_client(settings)
+    return parse_clients(f"{name}:{secret}")
+
+
+def first_client(settings: Settings) -> tuple[str, str]:
+    """Name and secret of the first configured client, or of the generated demo client.
+
+    raises: WrongClients where clients are only known by their hashes
+    """
+    if settings.clients is None:
+        return "demo", key_of(None, settings.data_dir, "demo_client_secret")
+    name, _, rest = settings.clients.get_secret_value().partition(",")[0].strip().partition(":")
+    if name == "file":
+        raise WrongClients("EMSP_CLIENTS: the demo needs a client whose secret is known here, not a file of hashes")
+    return name, rest.partition(":")[0]
+
+
+def secrets_of(settings: Settings) -> SystemSecrets:
+    """Hashes, random tokens and the seal of mails."""
+    return SystemSecrets(key_of(settings.seal_key, settings.data_dir, "seal_key").encode())
+
+
+def mailer_of(settings: Settings) -> EmlMailer:
+    """Where mail goes: a file for each, in DATA_DIR/mail."""
+    return EmlMailer(settings.data_dir / "mail")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSide:
+    """Everything that commands and logins need, open."""
+
+    world: World
+    accounts: Accounts
+    pool: Pool
+
+
+@asynccontextmanager
+async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[WriteSide]:
+    """The write side, its writer running."""
+    codec = Codec()
+    writer = Writer(
+        connector(urls.event_store, application="emsp writer"), codec, patience_s=settings.append_patience_s
+    )
+    secrets = secrets_of(settings)
+    async with event_store_pool(settings, urls.event_store) as pool, running(writer.run()):
+        world = World(
+            events=EventStore(pool, writer, codec),
+            geocoder=GazetteerGeocoder(),
+            secrets=secrets,
+            rules=Rules(
+                country_code=settings.country_code,
+                max_evses_per_location=settings.evses_per_location,
+                mail_sender=settings.mail_from,
+            ),
+            clock=now,
+            new_id=new_id,
+            pause=pause_before_next_try,
+        )
+        accounts = Accounts(
+            pool,
+            secrets,
+            Keys(
+                key_of(settings.jwt_access_key, settings.data_dir, "jwt_access_key").encode(),
+                key_of(settings.jwt_refresh_key, settings.data_dir, "jwt_refresh_key").encode(),
+            ),
+            LoginRules(
+                wrong_pairs=settings.login_wrong_pairs,
+                wrong_pairs_of_address=settings.login_wrong_pairs_of_address,
+                window=timedelta(minutes=10),
+            ),
+            now,
+            new_id,
+        )
+        yield WriteSide(world, accounts, pool)
+
+
+@asynccontextmanager
+async def event_bus(settings: Settings, urls: Databases) -> AsyncIterator[EventBus]:
+    """RabbitMQ where it is configured, with an exchange of this log's own; else the bus inside this process."""
+    bus: EventBus
+    if settings.amqp_url is None:
+        bus = InProcessBus()
+    else:
+        url = settings.amqp_url.get_secret_value()
+        exchange = exchange_of(await _log_id(urls))
+        bus = AmqpBus(
+            lambda: aio_pika.connect_robust(url, timeout=CONNECT_TIMEOUT_S, reconnect_interval=RECONNECT_S),
+            exchange=exchange,
+        )
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def _log_id(urls: Databases) -> UUID:
+    connection = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
+    try:
+        return await log_id(connection)
+    finally:
+        await connection.close()
+
+
+def publisher(urls: Databases, bus: EventBus) -> Publisher:
+    """Event log → bus; `run` it."""
+    return Publisher(connector(urls.event_store, application="emsp publisher"), bus.publish)
+
+
+@asynccontextmanager
+async def consumer(urls: Databases, bus: EventBus, database_id: UUID, *, shares_loop: bool) -> AsyncIterator[Consumer]:
+    """Bus → views; `run` it. shares_loop: requests are answered in the same process."""
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(
+            asyncpg.create_pool(
+                urls.event_store,
+                min_size=0,
+                max_size=1,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings={"application_name": "emsp projector log"},
+            )
+        )
+
+        async def pull(after: int, limit: int) -> tuple[Recorded, ...]:
+            return await events_after(log, after, limit=limit)
+
+        yield Consumer(
+            bus=bus,
+            queue=queue_of(database_id),
+            pull=pull,
+            projector=Projector(
+                connector(urls.read_model, application="emsp projector", search_path="views, public"), Codec()
+            ),
+            max_batch_s=MAX_FOLD_S if shares_loop else None,
+        )
+
+
+@asynccontextmanager
+async def api_application(
+    settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool
+) -> AsyncIterator[web.Application]:
+    """Every call of the contract: REST, webhooks and GraphQL."""
+    services = Services(
+        world=write_side.world,
+        accounts=write_side.accounts,
+        clients=clients_of(settings),
+        registrations=RateLimit(settings.rate_register),
+        trusted_proxies=settings.trusted_proxies,
+        body_json_bytes=settings.body_json_bytes,
+        new_request_id=lambda: str(new_id()),
+    )
+    views = Views(views_sessions, connector(urls.read_model, application="emsp read listener"))
+    limits = Limits(
+        depth=settings.graphql_depth,
+        aliases=settings.graphql_aliases,
+        cost=settings.graphql_cost,
+        find_cap=settings.find_cap,
+        min_position_wait_s=settings.min_position_wait_s,
+    )
+    async with running(views.run()):
+        app = application(services)
+        app.add_routes(
+            graphql_routes(await create_engine(views, limits), viewer_of, limit_bytes=settings.body_graphql_bytes)
+        )
+        yield app

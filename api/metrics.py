@@ -1,0 +1,55 @@
+"""The numbers of a process, read when Prometheus asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from projections.consumer import ConsumerState
+    from write_side.store.publisher import PublisherState
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with the numbers that every process has: CPU seconds, memory, open files."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def _gauge(registry: CollectorRegistry, name: str, meaning: str, value: Callable[[], float]) -> None:
+    Gauge(name, meaning, registry=registry).set_function(value)
+
+
+def count_publisher(registry: CollectorRegistry, state: PublisherState) -> None:
+    """Numbers of a publisher; `emsp_publisher_lag_events` is the one that matters."""
+    _gauge(registry, "emsp_publisher_leading", "1 while this process publishes", lambda: float(state.is_leading))
+    _gauge(registry, "emsp_publisher_head", "newest position of the log", lambda: state.head)
+    _gauge(registry, "emsp_publisher_cursor", "last confirmed position", lambda: state.cursor)
+    _gauge(registry, "emsp_publisher_lag_events", "events not yet confirmed", lambda: state.head - state.cursor)
+    _gauge(registry, "emsp_publisher_failures", "times it had to begin again", lambda: state.failures)
+
+
+def count_consumer(registry: CollectorRegistry, state: ConsumerState) -> None:
+    """Numbers of a projector; `emsp_projector_lag_events` is the one that matters."""
+    _gauge(registry, "emsp_projector_leading", "1 while this process draws the views", lambda: float(state.is_leading))
+    _gauge(registry, "emsp_projector_checkpoint", "last position in the views", lambda: state.checkpoint)
+    _gauge(
+        registry,
+        "emsp_projector_lag_events",
+        "events not yet in the views",
+        lambda: max(0, state.head - state.checkpoint),
+    )
+    _gauge(registry, "emsp_projector_events", "events applied by this process", lambda: state.events)
+    _gauge(registry, "emsp_projector_pulled_events", "of these, pulled from the log", lambda: state.pulled)
+    _gauge(registry, "emsp_projector_failures", "times it had to begin again", lambda: state.failures)
+    _gauge(
+        registry,
+        "emsp_projector_poison_position",
+        "position of the event that can't be applied, or 0",
+        lambda: state.poison_position or 0,
+    )

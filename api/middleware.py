@@ -1,0 +1,53 @@
+"""Around every request: its id, and whatever goes wrong in the envelope."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import hdrs, web
+
+from api.auth import CHALLENGE
+from api.envelope import envelope, internal_error, refusal
+from api.services import SERVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+UNAUTHORIZED: Final = 401
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+SANE_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+
+log = structlog.get_logger(__name__)
+
+
+@web.middleware
+async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The caller's X-Request-ID where it is sane, else one of ours: in every log line and in the answer."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request[REQUEST_ID] = given if SANE_ID.fullmatch(given) else request.app[SERVICES].new_request_id()
+    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+        response = await handler(request)
+    response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+    return response
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors become envelopes; what is in no table is a fault of ours: logged with its trace, told without."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return refusal(error) or envelope(error.status, [], error.reason)
+    except Exception as error:
+        answer = refusal(error)
+        if answer is None:
+            log.exception("request failed", method=request.method, path=request.path)
+            return internal_error()
+        if answer.status == UNAUTHORIZED:
+            answer.headers[hdrs.WWW_AUTHENTICATE] = f'{request.get(CHALLENGE, "Bearer")} realm="emsp"'
+        return answer

@@ -1,0 +1,85 @@
+"""What each role needs to do its work, as checks for `/readyz` (contract §7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from api.handlers.health import Check
+from projections.bus import AmqpBus, BrokerOutOfReach
+
+if TYPE_CHECKING:
+    from projections.consumer import ConsumerState
+    from write_side.store.publisher import PublisherState
+
+HEAD: Final = "select pos from es.head"
+CHECKPOINT: Final = "select pos from views.checkpoint"
+
+WAITING_SINCE_S: Final = """
+    select extract(epoch from now() - occurred_at)::float
+      from es.events
+     where pos = $1
+"""
+
+OUT_OF_REACH: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def store_check(pool: asyncpg.Pool[Any]) -> Check:
+    """The event store answers."""
+
+    async def fault() -> str | None:
+        try:
+            await pool.fetchval(HEAD)
+        except OUT_OF_REACH as trouble:
+            return f"event store: {type(trouble).__name__}"
+        return None
+
+    return Check("event_store", fault)
+
+
+def views_check(store: asyncpg.Pool[Any], views: asyncpg.Pool[Any], *, at_most_s: float) -> Check:
+    """The views answer, and the oldest event that they lack is not older than that."""
+
+    async def fault() -> str | None:
+        try:
+            checkpoint = await views.fetchval(CHECKPOINT)
+            lag_s = await store.fetchval(WAITING_SINCE_S, checkpoint + 1)
+        except OUT_OF_REACH as trouble:
+            return f"views: {type(trouble).__name__}"
+        return f"the views are {lag_s:.0f} s behind" if lag_s is not None and lag_s > at_most_s else None
+
+    return Check("views", fault)
+
+
+def publisher_check(state: PublisherState) -> Check:
+    """Nothing holds the publisher up."""
+
+    async def fault() -> str | None:
+        return state.error
+
+    return Check("publisher", fault)
+
+
+def consumer_check(state: ConsumerState) -> Check:
+    """Nothing holds the projector up; an event that it can't apply is named by its position."""
+
+    async def fault() -> str | None:
+        if state.poison_position is not None:
+            return f"position {state.poison_position} can't be applied: {state.error}"
+        return state.error
+
+    return Check("projector", fault)
+
+
+def broker_check(bus: AmqpBus) -> Check:
+    """The broker is there."""
+
+    async def fault() -> str | None:
+        try:
+            await bus.reach()
+        except BrokerOutOfReach as trouble:
+            return f"broker: {trouble}"
+        return None if bus.is_connected else "the broker is out of reach"
+
+    return Check("broker", fault)

@@ -1,0 +1,106 @@
+"""What operators look at: positions and lag, and the log itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from api.compose import CONNECT_TIMEOUT_S, databases
+from api.readiness import CHECKPOINT, HEAD, WAITING_SINCE_S
+from ocpi.identifiers import Party
+from write_side.events.ranges import Recorded
+from write_side.events.streams import cpo_stream, evse_stream, location_stream
+from write_side.store.outbox import WAITING
+from write_side.store.publisher import events_after
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from api.settings import Settings
+
+CURSOR: Final = "select pos from es.publisher"
+PAGE: Final = 500
+TICK_S: Final = 0.5
+
+
+async def print_status(settings: Settings) -> None:
+    """A table of positions, lag and mails that wait."""
+    async with databases(settings) as urls:
+        store = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
+        views = await asyncpg.connect(urls.read_model, timeout=CONNECT_TIMEOUT_S)
+        try:
+            head = await store.fetchval(HEAD)
+            cursor = await store.fetchval(CURSOR)
+            checkpoint = await views.fetchval(CHECKPOINT)
+            table = Table("what", "position", "events behind", "seconds behind")
+            table.add_row("event log", str(head), "", "")
+            table.add_row("publisher", str(cursor), str(head - cursor), await _behind(store, cursor))
+            table.add_row("views", str(checkpoint), str(head - checkpoint), await _behind(store, checkpoint))
+            console = Console()
+            console.print(table)
+            console.print(f"mails that wait: {await store.fetchval(WAITING)}")
+        finally:
+            await store.close()
+            await views.close()
+
+
+async def _behind(store: asyncpg.Connection[Any], position: int) -> str:
+    seconds = await store.fetchval(WAITING_SINCE_S, position + 1)
+    return "0" if seconds is None else f"{seconds:.1f}"
+
+
+class UnknownStream(ValueError):
+    """The name of a stream can't be understood."""
+
+
+def stream_named(name: str) -> UUID:
+    """The stream of `location/ID`, `evse/COUNTRY/PARTY/UID` or `cpo/COUNTRY/PARTY`. raises: UnknownStream."""
+    match name.split("/", 3):
+        case ["location", number] if number.isdecimal():
+            return location_stream(int(number))
+        case ["evse", country_code, party_id, uid]:
+            return evse_stream(Party(country_code, party_id), uid)
+        case ["cpo", country_code, party_id]:
+            return cpo_stream(Party(country_code, party_id))
+    raise UnknownStream(f"{name}: expected location/ID, evse/COUNTRY/PARTY/UID or cpo/COUNTRY/PARTY")
+
+
+def line_of(event: Recorded) -> str:
+    """One event as a JSON line."""
+    return orjson.dumps(
+        {
+            "position": event.position,
+            "at": event.at,
+            "topic": event.topic,
+            "party": event.party,
+            "stream": event.stream,
+            "version": event.version,
+            "actor": event.actor,
+            "correlation_id": event.correlation_id,
+            "state": orjson.Fragment(event.state),
+        }
+    ).decode()
+
+
+async def print_events(settings: Settings, stream: str | None, *, follow: bool) -> None:
+    """The log from its first event on, a JSON line an event. raises: UnknownStream."""
+    wanted = None if stream is None else stream_named(stream)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    async with databases(settings) as urls:
+        store = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
+        position = 0
+        try:
+            while (found := await events_after(store, position, limit=PAGE)) or follow:
+                for event in found:
+                    position = event.position
+                    if wanted in (None, event.stream):
+                        console.print(line_of(event))
+                if not found:
+                    await asyncio.sleep(TICK_S)
+        finally:
+            await store.close()

@@ -1,0 +1,34 @@
+"""What the handlers work with: composed once, handed in, never looked up elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from ipaddress import IPv4Network, IPv6Network
+
+    from api.clients import Clients
+    from api.limits import RateLimit
+    from write_side.accounts.login import Accounts
+    from write_side.ports import World
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything behind the door. new_request_id: a random text; trusted_proxies: whose X-Forwarded-For is believed."""
+
+    world: World
+    accounts: Accounts
+    clients: Clients
+    registrations: RateLimit
+    trusted_proxies: Sequence[IPv4Network | IPv6Network]
+    body_json_bytes: int
+    new_request_id: Callable[[], str]
+
+
+SERVICES: Final = web.AppKey("services", Services)
+"""Where the application keeps them."""

@@ -1,0 +1,156 @@
+"""Every setting, with its default, its meaning and its limits: read once, checked whole, never printed."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "EMSP_"
+MIN_KEY_BYTES = 32
+Network = IPv4Network | IPv6Network
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0, le=3_600)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class WrongSettings(Exception):
+    """Some settings are wrong. lines: one for each, naming it, without its value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("; ".join(lines))
+
+
+class Settings(BaseSettings):
+    """The operators' contract (contract §7). Names in the environment: EMSP_ and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    http_host: str = Field(default="127.0.0.1", description="where the API listens")
+    http_port: Port = Field(default=8080, description="where the API listens; 0: any free port")
+    event_store_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL of the event store; empty: an embedded one in the data folder"
+    )
+    read_model_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL of the views; empty: the event store's"
+    )
+    amqp_url: SecretStr | None = Field(
+        default=None, description="RabbitMQ; empty: a bus inside the one process of `emsp run`"
+    )
+    data_dir: Path = Field(default=Path("var"), description="embedded database, keys and mail")
+    postgres_binaries: Path | None = Field(
+        default=None, description="folder of PostgreSQL's programs for the embedded database; empty: found"
+    )
+    clients: SecretStr | None = Field(
+        default=None,
+        description="Basic clients, name:secret[:scope+scope],… or file:PATH with a line name:sha256-hex[:scope+scope] "
+        "for each; scopes are read and accounts. Empty: a generated demo client, only on the embedded default",
+    )
+    jwt_access_key: SecretStr | None = Field(
+        default=None, description="signs access tokens, at least 32 bytes; generated on the embedded default"
+    )
+    jwt_refresh_key: SecretStr | None = Field(
+        default=None, description="signs refresh tokens, at least 32 bytes; generated on the embedded default"
+    )
+    seal_key: SecretStr | None = Field(
+        default=None, description="encrypts mails that wait, at least 32 bytes; generated on the embedded default"
+    )
+    country_code: str = Field(
+        default="PH", pattern="^[A-Z]{2}$", description="country of the CPOs that register, ISO 3166 alpha-2"
+    )
+    mail_from: str = Field(default="no-reply@emsp.example", description="sender of our mails")
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(), description="networks whose X-Forwarded-For is believed, comma separated"
+    )
+    body_json_bytes: Count = Field(default=4 * 1024 * 1024, description="largest JSON body")
+    body_graphql_bytes: Count = Field(default=256 * 1024, description="largest GraphQL body")
+    rate_register: str = Field(default="30/minute", description="registrations (R1) of one client and address")
+    login_wrong_pairs: Count = Field(default=10, description="wrong logins of one user and address in 10 minutes")
+    login_wrong_pairs_of_address: Count = Field(default=100, description="wrong logins of one address in 10 minutes")
+    evses_per_location: Count = Field(default=500, description="most EVSEs of one location")
+    idempotency_days: Count = Field(default=30, description="how long answers under an Idempotency-Key are kept")
+    find_cap: Count = Field(default=10_000, description="most locations that one query answers")
+    graphql_depth: Count = Field(default=12, description="deepest GraphQL selection")
+    graphql_aliases: Count = Field(default=50, description="most aliases in a GraphQL query")
+    graphql_cost: Count = Field(default=2_000, description="most fields in a GraphQL query, fragments spread")
+    statement_timeout_s: Seconds = Field(default=10.0, description="longest statement of the read side")
+    append_patience_s: Seconds = Field(
+        default=10.0, description="how long a command waits for the store before its 503"
+    )
+    min_position_wait_s: Seconds = Field(default=2.0, description="how long a query waits for the position it names")
+    ready_lag_s: Seconds = Field(default=30.0, description="/readyz fails when the views are further behind than this")
+    store_connections: Count = Field(default=8, description="connections of a process to the event store")
+    read_connections: Count = Field(default=8, description="connections of a process to the views")
+    metrics_host: str = Field(default="127.0.0.1", description="where metrics and health are served")
+    metrics_port: Port | None = Field(
+        default=None, description="9464 run and api, 9465 publish, 9466 project, 9467 mail; 0: off"
+    )
+    log_format: Literal["console", "json"] | None = Field(
+        default=None, description="console or json; empty: console on a terminal, else json"
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands in what the environment says
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("jwt_access_key", "jwt_refresh_key", "seal_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < MIN_KEY_BYTES:
+            msg = f"needs at least {MIN_KEY_BYTES} bytes"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the event store is the embedded one: then keys and a demo client may be generated."""
+        return self.event_store_url is None
+
+
+def read_settings() -> Settings:
+    """The settings of this process. raises: WrongSettings with all the faults at once."""
+    try:
+        settings = Settings()
+    except ValidationError as wrong:
+        raise WrongSettings([f"{_name(e['loc'])}: {e['msg']}" for e in wrong.errors()]) from None
+    required = {"clients", "jwt_access_key", "jwt_refresh_key", "seal_key"}
+    if not settings.is_embedded and (
+        missing := [
+            f"{_name((name,))}: required with EMSP_EVENT_STORE_URL"
+            for name in sorted(required)
+            if getattr(settings, name) is None
+        ]
+    ):
+        raise WrongSettings(missing)
+    return settings
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return PREFIX + str(location[0]).upper() if location else PREFIX
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every setting with its default and meaning."""
+    lines = [
+        "# Every setting of emsp with its default. Copy to .env, or set in the environment. Generated; a test compares."
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "" if default is None or default == () else str(default)
+        lines += ["", f"# {field.description}", f"# {PREFIX}{name.upper()}={shown}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,141 @@
+"""The values that a body may hold (contract §1 "Values"), as types that say what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from ocpi import codes
+from write_side.domain.errors import VALIDATION_ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pydantic import ValidationInfo
+
+    from ocpi.codes import CodeList
+
+LENIENT: Final = "lenient"
+"""Key of the validation context: unknown codes are let through, since they are known as faults already."""
+
+MAX_INT: Final = 2_147_483_647
+MAX_KWH: Final = 100_000
+MAX_LAT: Final = 90
+MAX_LNG: Final = 180
+UID_LENGTH: Final = 36
+SHORT: Final = 255
+ADDRESS_LENGTH: Final = 500
+DIRECTIONS_LENGTH: Final = 1_000
+NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+PHILIPPINE_NUMBER: Final = re.compile(r"(\+639|09)\d{9}", re.ASCII)
+
+
+def fault(message: str, rule: str = VALIDATION_ERROR) -> PydanticCustomError:
+    """A fault of the contract, as pydantic collects it: its type is the rule's code."""
+    return PydanticCustomError(rule, "{message}", {"message": message})
+
+
+def _text(max_length: int) -> Callable[[str], str]:
+    def checked(value: str) -> str:
+        trimmed = value.strip()
+        if not 1 <= len(trimmed) <= max_length:
+            raise fault(f"expected 1 to {max_length} characters")
+        if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in trimmed):
+            raise fault("control characters are not allowed")
+        return trimmed
+
+    return checked
+
+
+def _uid(value: str) -> str:
+    uid = value.strip()
+    if not 1 <= len(uid) <= UID_LENGTH or not uid.isascii() or not uid.isprintable():
+        raise fault(f"expected 1 to {UID_LENGTH} printable ASCII characters")
+    return uid
+
+
+def _one_of(allowed: Sequence[str]) -> Callable[[str], str]:
+    def checked(value: str) -> str:
+        if value not in allowed:
+            raise fault(f"expected one of {', '.join(allowed)}")
+        return value
+
+    return checked
+
+
+def _code_of(known: CodeList, rule: str) -> Callable[[str, ValidationInfo], str]:
+    def checked(value: str, info: ValidationInfo) -> str:
+        if value not in known and not (info.context or {}).get(LENIENT):
+            raise fault(f"expected one of {', '.join(code.code for code in known.codes)}", rule)
+        return value
+
+    return checked
+
+
+def _once_each(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _degrees(limit: int) -> Callable[[Any], Any]:
+    def checked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
+            raise fault(f"expected a number of degrees within ±{limit}")
+        return float(value)
+
+    return checked
+
+
+def _email(value: str) -> str:
+    try:
+        validate_email(value, check_deliverability=False)
+    except EmailNotValidError:
+        raise fault("expected an e-mail address") from None
+    return value
+
+
+def _phone_number(value: str) -> str:
+    if not PHILIPPINE_NUMBER.fullmatch(value):
+        raise fault("expected +639XXXXXXXXX or 09XXXXXXXXX")
+    return value
+
+
+_String = Annotated[str, Field(strict=True)]
+
+Text = Annotated[_String, AfterValidator(_text(SHORT))]
+Address = Annotated[_String, AfterValidator(_text(ADDRESS_LENGTH))]
+Directions = Annotated[_String, AfterValidator(_text(DIRECTIONS_LENGTH))]
+Uid = Annotated[_String, AfterValidator(_uid)]
+Whole = Annotated[int, Field(strict=True, ge=1, le=MAX_INT)]
+Kwh = Annotated[float, Field(strict=True, gt=0, le=MAX_KWH, allow_inf_nan=False)]
+Lat = Annotated[float, BeforeValidator(_degrees(MAX_LAT))]
+Lng = Annotated[float, BeforeValidator(_degrees(MAX_LNG))]
+Flag = Annotated[bool, Field(strict=True)]
+Email = Annotated[Text, AfterValidator(_email)]
+PhoneNumber = Annotated[Text, AfterValidator(_phone_number)]
+
+Status = Annotated[_String, AfterValidator(_one_of(codes.EVSE_STATUSES))]
+MeterType = Annotated[_String, AfterValidator(_one_of(codes.METER_TYPES))]
+Format = Annotated[_String, AfterValidator(_one_of(codes.CONNECTOR_FORMATS))]
+PowerType = Annotated[_String, AfterValidator(_one_of(codes.ACCEPTED_POWER_TYPES))]
+
+Standard = Annotated[_String, AfterValidator(_code_of(codes.CONNECTOR_TYPES, "INVALID_CONNECTOR_STANDARD"))]
+_Facility = Annotated[_String, AfterValidator(_code_of(codes.FACILITIES, "INVALID_FACILITIES"))]
+_ParkingType = Annotated[_String, AfterValidator(_code_of(codes.PARKING_TYPES, "INVALID_PARKING_TYPES"))]
+_ParkingRestriction = Annotated[
+    _String, AfterValidator(_code_of(codes.PARKING_RESTRICTIONS, "INVALID_PARKING_RESTRICTIONS"))
+]
+_Capability = Annotated[_String, AfterValidator(_code_of(codes.CAPABILITIES, "INVALID_CAPABILITIES"))]
+_PaymentType = Annotated[_String, AfterValidator(_code_of(codes.PAYMENT_TYPES, "INVALID_PAYMENT_TYPES"))]
+
+Facilities = Annotated[tuple[_Facility, ...], AfterValidator(_once_each)]
+ParkingTypes = Annotated[tuple[_ParkingType, ...], AfterValidator(_once_each)]
+ParkingRestrictions = Annotated[tuple[_ParkingRestriction, ...], AfterValidator(_once_each)]
+Capabilities = Annotated[tuple[_Capability, ...], AfterValidator(_once_each)]
+PaymentTypes = Annotated[tuple[_PaymentType, ...], AfterValidator(_once_each)]

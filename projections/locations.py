@@ -1,0 +1,151 @@
+"""How the events of a location and its EVSEs change what the views say of it: one drawing a location.
+
+A drawing is a view row with its EVSEs' documents apart. It stays JSON text but for what the events of a batch touch,
+which is opened, changed in place and written back. It lives no longer than its batch: remembered drawings were tried,
+and made status changes 1.3 times as fast while everything was in memory, slower when half of it was.
+No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import orjson
+
+from ocpi.codes import REMOVED
+from ocpi.identifiers import folded
+from projections.documents import change_head, evse_document, head_document, iso
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from projections.documents import Document
+    from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
+    from write_side.events.location import LocationChanged, LocationRegistered
+
+
+@dataclass(slots=True)
+class OpenEvse:
+    """One EVSE that this batch changes. document: EVSE_WITHOUT_LOCATIONS.
+
+    created_at, registered_pos: of an EVSE that this batch registers, None of one whose row knows them already.
+    """
+
+    document: Document
+    revision: int
+    created_at: datetime | None = None
+    registered_pos: int | None = None
+
+
+@dataclass(slots=True)
+class LocationDrawing:
+    """One location. head: JSON; evses: JSON by casefolded uid, in the order of registration.
+
+    What this batch changed: open_head, open_evses; is_redrawn: columns that filters use may be others now;
+    is_renamed: its EVSEs' rows carry another name.
+    """
+
+    location_id: int
+    country_code: str
+    party_id: str
+    head: str
+    evses: dict[str, str]
+    revision: int
+    open_head: Document | None = None
+    open_evses: dict[str, OpenEvse] = field(default_factory=dict)
+    is_redrawn: bool = False
+    is_renamed: bool = False
+
+    def write_back(self) -> None:
+        """What is open goes into the texts."""
+        if self.open_head is not None:
+            self.head = orjson.dumps(self.open_head).decode()
+        for uid_key, evse in self.open_evses.items():
+            self.evses[uid_key] = orjson.dumps(evse.document).decode()
+
+
+Drawings: TypeAlias = dict[int, LocationDrawing]
+"""The locations of a batch, by id."""
+
+
+def head_of(drawing: LocationDrawing) -> Document:
+    """The document of a location's head, as it is now."""
+    if drawing.open_head is not None:
+        return drawing.open_head
+    head: Document = orjson.loads(drawing.head)
+    return head
+
+
+def evses_of(drawing: LocationDrawing) -> list[Document]:
+    """The documents of a location's EVSEs, as they are now, in the order of registration."""
+    return [
+        drawing.open_evses[uid_key].document if uid_key in drawing.open_evses else orjson.loads(text)
+        for uid_key, text in drawing.evses.items()
+    ]
+
+
+def on_location_registered(drawings: Drawings, event: LocationRegistered, position: int) -> None:
+    """A location appears, without EVSEs."""
+    drawings[event.location_id] = LocationDrawing(
+        location_id=event.location_id,
+        country_code=event.country_code,
+        party_id=event.party_id,
+        head="",
+        evses={},
+        revision=position,
+        open_head=head_document(event),
+        is_redrawn=True,
+    )
+
+
+def on_location_changed(drawings: Drawings, event: LocationChanged, position: int) -> None:
+    """Fields of a location become others; its date_modified moves."""
+    drawing = drawings[event.location_id]
+    drawing.open_head = head_of(drawing)
+    change_head(drawing.open_head, event.changes)
+    drawing.open_head["date_modified"] = iso(event.timestamp)
+    drawing.is_renamed |= "name" in event.changes
+    drawing.is_redrawn = True
+    drawing.revision = position
+
+
+def on_evse_registered(drawings: Drawings, event: EvseRegistered, position: int) -> None:
+    """An EVSE joins its location, behind those that are there."""
+    drawing = drawings[event.location_id]
+    uid_key = folded(event.uid)
+    drawing.evses[uid_key] = ""
+    drawing.open_evses[uid_key] = OpenEvse(evse_document(event), position, event.timestamp, position)
+    drawing.is_redrawn = True
+    drawing.revision = position
+
+
+def on_evse_status_changed(drawings: Drawings, event: EvseStatusChanged, position: int) -> None:
+    """The status of an EVSE becomes another; REMOVED takes it out of what the public may find."""
+    drawing = drawings[event.location_id]
+    document = _opened(drawing, event.evse_uid, position)
+    drawing.is_redrawn |= REMOVED in (event.status, document["status"])
+    document["status"] = event.status
+
+
+def on_connector_status_changed(drawings: Drawings, event: ConnectorStatusChanged, position: int) -> None:
+    """The status of a connector becomes another; its date_modified moves.
+
+    raises: KeyError where the EVSE has no such connector
+    """
+    drawing = drawings[event.location_id]
+    for connector in _opened(drawing, event.evse_uid, position)["connectors"]:
+        if connector["connector_id"] == event.connector_id:
+            connector["status"] = event.status
+            connector["date_modified"] = iso(event.timestamp)
+            return
+    raise KeyError(event.connector_id)
+
+
+def _opened(drawing: LocationDrawing, uid: str, position: int) -> Document:
+    uid_key = folded(uid)
+    evse = drawing.open_evses.get(uid_key)
+    if evse is None:
+        evse = drawing.open_evses[uid_key] = OpenEvse(orjson.loads(drawing.evses[uid_key]), position)
+    evse.revision = drawing.revision = position
+    return evse.document

@@ -1,0 +1,142 @@
+"""Makes the schemas of a views database. Views are disposable: another version of them is made anew and refilled."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import asyncpg
+
+VERSION: Final = 1
+"""Of the projection functions: raised when the same events give other rows."""
+
+ONE_AT_A_TIME: Final = """
+    select pg_advisory_xact_lock(hashtext('emsp views'))
+"""
+
+CREATE_EXTENSIONS: Final = """
+    create extension if not exists cube schema public;
+    create extension if not exists pg_trgm schema public
+"""
+
+CREATE_META: Final = """
+    create schema if not exists views_meta;
+    create table if not exists views_meta.database_id (
+        one boolean primary key default true check (one),
+        id uuid not null
+    );
+    create table if not exists views_meta.version (
+        one boolean primary key default true check (one),
+        version text not null
+    )
+"""
+
+KEEP_DATABASE_ID: Final = """
+    insert into views_meta.database_id (id)
+    values ($1)
+        on conflict do nothing
+"""
+
+DATABASE_ID: Final = """
+    select id
+      from views_meta.database_id
+"""
+
+VERSION_MADE: Final = """
+    select version
+      from views_meta.version
+     where to_regnamespace('views') is not null
+"""
+
+SAY_VERSION: Final = """
+    insert into views_meta.version (version)
+    values ($1)
+        on conflict (one) do update
+       set version = excluded.version
+"""
+
+NEXT_GENERATION: Final = """
+    select coalesce(max(generation), 0) + 1
+      from views.checkpoint
+"""
+
+START_GENERATION: Final = """
+    update views.checkpoint
+       set generation = $1
+"""
+
+HAS_LZ4: Final = """
+    select 'lz4' = any(enumvals)
+      from pg_settings
+     where name = 'default_toast_compression'
+"""
+
+USE_LZ4: Final = """
+    alter table location_view
+          alter column head set compression lz4,
+          alter column evses set compression lz4;
+    alter table evse_view
+          alter column document set compression lz4
+"""
+"""A status change rewrites a location's document; pglz takes a fifth of that time (measured), and not all servers
+were built with lz4."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewsMade:
+    """What was done. database_id: names the queue of this database; is_anew: the views are empty, to be filled."""
+
+    database_id: UUID
+    version: str
+    is_anew: bool
+
+
+def views_version() -> str:
+    """What the rows depend on: the schema's text and VERSION."""
+    return f"{VERSION}-{hashlib.sha256(_schema().encode()).hexdigest()[:16]}"
+
+
+def _schema() -> str:
+    return files("projections").joinpath("schema.sql").read_text(encoding="utf-8")
+
+
+async def create_views(connection: asyncpg.Connection, *, database_id: UUID) -> ViewsMade:
+    """Make what is missing of the views and their meta tables; make the views anew where their version is another.
+
+    database_id: of a database that has none yet. Safe to call at any time, by many at once.
+    """
+    version = views_version()
+    async with connection.transaction():
+        await connection.execute(ONE_AT_A_TIME)
+        await connection.execute(CREATE_EXTENSIONS)
+        await connection.execute(CREATE_META)
+        await connection.execute(KEEP_DATABASE_ID, database_id)
+        is_anew = await connection.fetchval(VERSION_MADE) != version
+        if is_anew:
+            await _make_anew(connection)
+            await connection.execute(SAY_VERSION, version)
+        return ViewsMade(await connection.fetchval(DATABASE_ID), version, is_anew)
+
+
+async def _make_anew(connection: asyncpg.Connection) -> None:
+    # A projector that still draws the old views finds another generation, and stops (see `projector.MOVE_CHECKPOINT`).
+    generation = 1
+    if await connection.fetchval("select to_regclass('views.checkpoint') is not null"):
+        generation = await connection.fetchval(NEXT_GENERATION)
+    await connection.execute("drop schema if exists views cascade")
+    await connection.execute("create schema views")
+    await create_tables(connection, "views")
+    await connection.execute(START_GENERATION, generation)
+
+
+async def create_tables(connection: asyncpg.Connection, schema: str) -> None:
+    """The tables of `schema.sql` in that (empty) schema, within the transaction that is open."""
+    await connection.execute("select set_config('search_path', $1, true)", f"{schema}, public")
+    await connection.execute(_schema())
+    if await connection.fetchval(HAS_LZ4):
+        await connection.execute(USE_LZ4)

@@ -1,0 +1,176 @@
+"""Draws a batch of events into the views: folded in memory, then rows and checkpoint in one transaction.
+
+PROJECTIONS says for every event that can happen which function draws it. No side effects but the views.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from projections import locations, view_tables
+from write_side.events.cpo import CpoRegistered
+from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
+from write_side.events.location import LocationChanged, LocationRegistered
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import asyncpg
+    from eventsourcing.domain import DomainEvent
+
+    from projections.locations import Drawings
+    from write_side.events.codec import Codec
+    from write_side.events.ranges import Recorded
+
+    Projection: TypeAlias = Callable[[Drawings, Any, int], None]
+    Connect: TypeAlias = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An event that no view shows. because: why that is right."""
+
+    because: str
+
+
+PROJECTIONS: Final[dict[type[DomainEvent], Projection | Ignored]] = {
+    CpoRegistered: Ignored("no view shows a CPO yet"),
+    LocationRegistered: locations.on_location_registered,
+    LocationChanged: locations.on_location_changed,
+    EvseRegistered: locations.on_evse_registered,
+    EvseStatusChanged: locations.on_evse_status_changed,
+    ConnectorStatusChanged: locations.on_connector_status_changed,
+}
+
+LEADER_LOCK: Final = 0x454D5350
+"""First key of the advisory lock; the second is the schema's name, so that each schema has one leader."""
+
+TRY_TO_LEAD: Final = """
+    select pg_try_advisory_lock($1, hashtext(current_schema()))
+"""
+
+CHECKPOINT: Final = """
+    select generation, pos
+      from checkpoint
+"""
+
+MOVE_CHECKPOINT: Final = """
+    with moved as (
+        update checkpoint
+           set pos = $3,
+               at = now()
+         where generation = $1
+           and pos = $2
+     returning pos
+    )
+    select pg_notify('views_checkpoint', pos::text)
+      from moved
+"""
+
+SESSION_SETTINGS: Final = """
+    set synchronous_commit = off;
+    set jit = off
+"""
+"""A crash of the server may take the last commits back, rows and checkpoint together; the log gives them again.
+Compiling a statement takes longer than any of ours runs."""
+
+
+class Overtaken(Exception):
+    """The checkpoint is not where it was left: somebody else draws, or mends, these views."""
+
+
+class Projector:
+    """One views schema, drawn by one process at a time.
+
+    connect opens a session whose search_path says the schema, `public` behind it.
+    checkpoint: the last position that is in the views, as this process knows it.
+    folding: the position that was being folded last; after a failed fold, the poison.
+    """
+
+    def __init__(self, connect: Connect, codec: Codec) -> None:
+        self.checkpoint = 0
+        self.folding: int | None = None
+        self._connect = connect
+        self._codec = codec
+        self._generation = 0
+        self._connection: asyncpg.Connection | None = None
+        self._is_leading = False
+
+    async def lead(self) -> bool:
+        """Whether this process draws these views now; reads the checkpoint anew when it does.
+
+        raises: what asyncpg raises when the database is out of reach
+        """
+        self.folding = None
+        if self._connection is None or self._connection.is_closed():
+            self._is_leading = False
+            self._connection = await self._connect()
+            await self._connection.execute(SESSION_SETTINGS)
+        if not self._is_leading:
+            self._is_leading = await self._connection.fetchval(TRY_TO_LEAD, LEADER_LOCK)
+        if not self._is_leading:
+            return False
+        row = await self._connection.fetchrow(CHECKPOINT)
+        if row is None:
+            raise Overtaken
+        self._generation, self.checkpoint = row["generation"], row["pos"]
+        return True
+
+    def close(self) -> None:
+        """Gives up the lead and the session at once; whatever transaction was open is rolled back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def apply(self, events: Sequence[Recorded]) -> float:
+        """Draws these events, which follow the checkpoint without a hole, and moves it behind them.
+
+        All or nothing. Answers the seconds for which it held the event loop.
+        raises: Overtaken · what the codec or a projection raises: `folding` is then the position of the poison
+        """
+        if self._connection is None:
+            raise Overtaken
+        began = perf_counter()
+        decoded = self._decode(events)
+        wanted = {event.location_id for event, _ in decoded}
+        busy_s = perf_counter() - began
+        last = events[-1].position
+        async with self._connection.transaction():
+            if not await self._connection.fetch(MOVE_CHECKPOINT, self._generation, self.checkpoint, last):
+                raise Overtaken
+            drawings = await view_tables.load(self._connection, wanted)
+            began = perf_counter()
+            self._fold(drawings, decoded)
+            changes = view_tables.changes_of(drawings.values())
+            busy_s += perf_counter() - began
+            await view_tables.write(self._connection, changes)
+        self.checkpoint = last
+        return busy_s
+
+    def _decode(self, events: Sequence[Recorded]) -> list[tuple[Any, int]]:
+        decoded = []
+        for recorded in events:
+            self.folding = recorded.position
+            event = self._codec.decode(recorded)
+            if not isinstance(PROJECTIONS[type(event)], Ignored):
+                decoded.append((event, recorded.position))
+        self.folding = None
+        return decoded
+
+    def _fold(self, drawings: Drawings, decoded: Sequence[tuple[Any, int]]) -> None:
+        for event, position in decoded:
+            self.folding = position
+            draw(drawings, event, position)
+        self.folding = None
+
+
+def draw(drawings: Drawings, event: DomainEvent, position: int) -> None:
+    """Folds one event into the drawings of its batch; an ignored one changes nothing.
+
+    raises: KeyError for an event that PROJECTIONS does not know, or about what was never registered
+    """
+    projection = PROJECTIONS[type(event)]
+    if not isinstance(projection, Ignored):
+        projection(drawings, event, position)

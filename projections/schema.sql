@@ -1,0 +1,62 @@
+-- The views: disposable, built from the events, never written by anybody but the projector that holds the checkpoint.
+-- Names are unqualified: the connection's search_path says which schema is meant (`views`, or one being rebuilt).
+-- A document is JSON, ready to serve, with the contract's names (contract §5); columns beside it are for filters.
+-- Its type is text: nobody asks the database to look inside, and the type json would parse it at every write.
+
+create table checkpoint (
+    one boolean primary key default true check (one),  -- there is one row
+    generation bigint not null default 1,
+    pos bigint not null default 0,
+    at timestamptz not null default now()
+) with (fillfactor = 50);
+
+insert into checkpoint default values;
+
+create table location_view (
+    id integer primary key,
+    country_code text not null,
+    party_id text not null,
+    cpo_owner_id integer not null,
+    name_key text not null,              -- casefolded name
+    publish boolean not null,
+    is_public boolean not null,          -- published, and has an EVSE that is not REMOVED
+    city_key text not null,              -- casefolded
+    province_key text not null,          -- casefolded
+    codes text[] not null,               -- first cut of the filters: 'facility:WIFI', 'parking_type:INDOOR',
+                                         -- 'parking_restriction:EV_ONLY' of the location and 'capability:QR_READER',
+                                         -- 'payment_type:GCASH', 'connector:CCS_2/*' … of its not REMOVED EVSEs
+    point cube not null,                 -- on the unit sphere: (cos lat cos lng, cos lat sin lng, sin lat)
+    head text not null,                  -- JSON: what LOCATION_IN_EVSE shows
+    evses text not null,                 -- JSON: [EVSE_WITHOUT_LOCATIONS], in order of registration, REMOVED ones too
+    revision bigint not null             -- position of the last event folded into this row
+) with (fillfactor = 70);                -- room for the next status change on the same page: no index is touched
+
+create index location_of_party on location_view (country_code, party_id, id);
+create index location_public on location_view (id) where is_public;
+create index location_public_city on location_view (city_key, id) where is_public;
+create index location_public_province on location_view (province_key, id) where is_public;
+create index location_public_codes on location_view using gin (codes) where is_public;
+create index location_public_point on location_view using gist (point) where is_public;
+
+create table evse_view (
+    country_code text not null,
+    party_id text not null,
+    uid_key text not null,               -- casefolded uid
+    location_id integer not null,
+    location_name_key text not null,     -- casefolded name of its location
+    created_at timestamptz not null,
+    registered_pos bigint not null,      -- position of its registration: the order of registration
+    is_removed boolean not null,
+    capabilities text[] not null,
+    payment_types text[] not null,
+    connectors text[] not null,          -- 'standard/power' of each connector with '*' for any, and 'AC' for every AC_…:
+                                         -- an AC_3_PHASE TYPE_2 gives TYPE_2/AC_3_PHASE TYPE_2/AC TYPE_2/* */AC_3_PHASE */AC
+    document text not null,              -- JSON: EVSE_WITHOUT_LOCATIONS, the same text as in its location's evses
+    revision bigint not null,
+    primary key (country_code, party_id, uid_key)
+) with (fillfactor = 75);
+
+create index evse_of_location on evse_view (location_id, uid_key);
+create index evse_by_date on evse_view (country_code, party_id, created_at, location_id, registered_pos);
+create index evse_by_location_name on evse_view (country_code, party_id, location_name_key, location_id, registered_pos);
+create index evse_location_name_trigrams on evse_view using gin (location_name_key gin_trgm_ops);

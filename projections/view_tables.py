@@ -1,0 +1,227 @@
+"""The only module that reads and writes location_view and evse_view. Unqualified names: search_path says the schema.
+
+Whoever calls `write` holds the checkpoint row in the same transaction (see `projector`).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import orjson
+
+from ocpi.identifiers import folded
+from projections.locations import LocationDrawing, head_of
+from projections.rows import EvseRow, LocationRow, evse_row, evses_text, is_removed, location_row
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    import asyncpg
+
+    from projections.locations import Drawings
+
+LOCATIONS_BY_ID: Final = """
+    select id, country_code, party_id, head, evses, revision
+      from location_view
+     where id = any($1::int[])
+"""
+
+UPSERT_LOCATIONS: Final = """
+    insert into location_view (
+           id, country_code, party_id, cpo_owner_id, name_key, publish, is_public,
+           city_key, province_key, codes, point, head, evses, revision)
+    select id, country_code, party_id, cpo_owner_id, name_key, publish, is_public,
+           city_key, province_key, string_to_array(codes, ' '), cube(array[x, y, z]), head, evses, revision
+      from unnest($1::int[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bool[], $7::bool[],
+                  $8::text[], $9::text[], $10::text[], $11::float8[], $12::float8[], $13::float8[],
+                  $14::text[], $15::text[], $16::bigint[])
+           as new (id, country_code, party_id, cpo_owner_id, name_key, publish, is_public,
+                   city_key, province_key, codes, x, y, z, head, evses, revision)
+        on conflict (id) do update
+       set name_key = excluded.name_key,
+           publish = excluded.publish,
+           is_public = excluded.is_public,
+           city_key = excluded.city_key,
+           province_key = excluded.province_key,
+           codes = excluded.codes,
+           point = excluded.point,
+           head = excluded.head,
+           evses = excluded.evses,
+           revision = excluded.revision
+"""
+
+UPDATE_LOCATION_EVSES: Final = """
+    update location_view
+       set evses = new.evses,
+           revision = new.revision
+      from unnest($1::int[], $2::text[], $3::bigint[]) as new (id, evses, revision)
+     where location_view.id = new.id
+"""
+
+UPSERT_EVSES: Final = """
+    insert into evse_view (
+           country_code, party_id, uid_key, location_id, location_name_key, created_at, registered_pos,
+           is_removed, capabilities, payment_types, connectors, document, revision)
+    select country_code, party_id, uid_key, location_id, location_name_key, created_at, registered_pos,
+           is_removed, string_to_array(capabilities, ' '), string_to_array(payment_types, ' '),
+           string_to_array(connectors, ' '), document, revision
+      from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::bigint[],
+                  $8::bool[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[])
+           as new (country_code, party_id, uid_key, location_id, location_name_key, created_at, registered_pos,
+                   is_removed, capabilities, payment_types, connectors, document, revision)
+        on conflict (country_code, party_id, uid_key) do update
+       set location_id = excluded.location_id,
+           location_name_key = excluded.location_name_key,
+           created_at = excluded.created_at,
+           registered_pos = excluded.registered_pos,
+           is_removed = excluded.is_removed,
+           capabilities = excluded.capabilities,
+           payment_types = excluded.payment_types,
+           connectors = excluded.connectors,
+           document = excluded.document,
+           revision = excluded.revision
+"""
+
+UPDATE_EVSE_DOCUMENTS: Final = """
+    update evse_view
+       set is_removed = new.is_removed,
+           document = new.document,
+           revision = new.revision
+      from unnest($1::int[], $2::text[], $3::bool[], $4::text[], $5::bigint[])
+           as new (location_id, uid_key, is_removed, document, revision)
+     where evse_view.location_id = new.location_id
+       and evse_view.uid_key = new.uid_key
+"""
+"""By location, not by primary key: on tables that were never analyzed PostgreSQL takes another index that begins with
+the party for as good as that one, and reads all EVSEs of the party for each."""
+
+RENAME_LOCATION_OF_EVSES: Final = """
+    update evse_view
+       set location_name_key = new.name_key
+      from unnest($1::int[], $2::text[]) as new (location_id, name_key)
+     where evse_view.location_id = new.location_id
+"""
+
+SCHEMA_OF_CUBE: Final = """
+    select nspname
+      from pg_extension
+      join pg_namespace on pg_namespace.oid = extnamespace
+     where extname = 'cube'
+"""
+
+_EVSE_STARTS: Final = '{"uid":'
+_UID_ENDS: Final = '","evse_id":'
+
+Row: TypeAlias = tuple[object, ...]
+"""Values for one row, in the order of a statement's parameters."""
+
+_CUBE_POINT: Final = struct.Struct("!I3d")
+_POINT_OF_THREE: Final = 0x80000003
+"""PostgreSQL's binary form of a cube that is a point (its high bit) of three dimensions."""
+
+
+async def load(connection: asyncpg.Connection, location_ids: Collection[int]) -> Drawings:
+    """The drawings of those of these locations that the views know."""
+    found = await connection.fetch(LOCATIONS_BY_ID, list(location_ids))
+    return {row["id"]: _drawing_of(row) for row in found}
+
+
+def _drawing_of(row: asyncpg.Record) -> LocationDrawing:
+    return LocationDrawing(
+        location_id=row["id"],
+        country_code=row["country_code"],
+        party_id=row["party_id"],
+        head=row["head"],
+        evses=dict(_split(row["evses"])),
+        revision=row["revision"],
+    )
+
+
+def _split(evses: str) -> Iterator[tuple[str, str]]:
+    """(casefolded uid, document) of each EVSE in the array that `evses_text` has made.
+
+    Parsing it all took longer than its update in the database. It can be cut at what only the start of an EVSE can be:
+    no other object in it begins with the key uid, and inside a string every quote has a backslash before it.
+    """
+    for text in evses[len(_EVSE_STARTS) + 1 : -1].split("," + _EVSE_STARTS) if len(evses) > 2 else ():
+        uid = orjson.loads(text[: text.index(_UID_ENDS) + 1])
+        yield folded(uid), _EVSE_STARTS + text
+
+
+class RowsMissing(Exception):
+    """The views lack rows that earlier events must have made: they are damaged, and have to be built anew."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """The rows that a batch writes: parameters of the statement that each list is named for."""
+
+    upsert_locations: list[Row] = field(default_factory=list)
+    update_location_evses: list[Row] = field(default_factory=list)
+    rename_location_of_evses: list[Row] = field(default_factory=list)
+    upsert_evses: list[Row] = field(default_factory=list)
+    update_evse_documents: list[Row] = field(default_factory=list)
+
+
+def changes_of(drawings: Iterable[LocationDrawing]) -> Changes:
+    """What these drawings changed, and only that. Pure."""
+    changes = Changes()
+    for drawing in drawings:
+        drawing.write_back()
+        if drawing.is_redrawn:
+            changes.upsert_locations.append(_flat_location(location_row(drawing)))
+        else:
+            changes.update_location_evses.append((drawing.location_id, evses_text(drawing), drawing.revision))
+        if drawing.is_renamed:
+            changes.rename_location_of_evses.append((drawing.location_id, folded(head_of(drawing)["name"])))
+        for uid_key, evse in drawing.open_evses.items():
+            if evse.registered_pos is not None:
+                changes.upsert_evses.append(_flat_evse(evse_row(drawing, uid_key)))
+            else:
+                document = (is_removed(evse.document), drawing.evses[uid_key], evse.revision)
+                changes.update_evse_documents.append((drawing.location_id, uid_key, *document))
+    return changes
+
+
+async def write(connection: asyncpg.Connection, changes: Changes) -> None:
+    """At most five statements, however many rows. raises: RowsMissing."""
+    await _run(connection, UPSERT_LOCATIONS, changes.upsert_locations)
+    await _run(connection, UPDATE_LOCATION_EVSES, changes.update_location_evses, is_one_each=True)
+    await _run(connection, RENAME_LOCATION_OF_EVSES, changes.rename_location_of_evses)
+    await _run(connection, UPSERT_EVSES, changes.upsert_evses)
+    await _run(connection, UPDATE_EVSE_DOCUMENTS, changes.update_evse_documents, is_one_each=True)
+
+
+async def _run(
+    connection: asyncpg.Connection, statement: str, rows: Sequence[Row], *, is_one_each: bool = False
+) -> None:
+    if not rows:
+        return
+    done = await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+    if is_one_each and done != f"UPDATE {len(rows)}":
+        raise RowsMissing(f"{done} instead of {len(rows)}")
+
+
+def _flat_location(row: LocationRow) -> Row:
+    """As `unnest` takes it, which would flatten lists of lists: codes as words, the point as three numbers."""
+    return tuple(chain(row[:9], (" ".join(row.codes),), row.point, row[11:]))
+
+
+def _flat_evse(row: EvseRow) -> Row:
+    lists = (" ".join(row.capabilities), " ".join(row.payment_types), " ".join(row.connectors))
+    return (*row[:8], *lists, *row[11:])
+
+
+async def copy(connection: asyncpg.Connection, locations: Sequence[LocationRow], evses: Sequence[EvseRow]) -> None:
+    """Adds these rows by COPY: the fast way into empty tables (a rebuild, a benchmark)."""
+    schema = await connection.fetchval(SCHEMA_OF_CUBE)
+    await connection.set_type_codec("cube", schema=schema, encoder=_cube_bytes, decoder=bytes, format="binary")
+    await connection.copy_records_to_table("location_view", records=locations, columns=LocationRow._fields)
+    await connection.copy_records_to_table("evse_view", records=evses, columns=EvseRow._fields)
+
+
+def _cube_bytes(point: tuple[float, float, float]) -> bytes:
+    return _CUBE_POINT.pack(_POINT_OF_THREE, *point)

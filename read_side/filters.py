@@ -1,0 +1,253 @@
+"""The arguments of a root field, understood: a filter, or an error that names the argument (contract §5). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final, TypeAlias
+
+from ocpi import codes
+from ocpi.identifiers import folded
+from read_side.errors import BadUserInput
+from read_side.geo import chord_of, unit_point
+
+DEFAULT_LIMIT: Final = 10
+MAX_TEXT: Final = 255
+"""No name is longer (contract §1 "Values"), so no longer one can be found."""
+
+Arguments: TypeAlias = Mapping[str, Any]
+"""The arguments of a field as GraphQL's types coerced them: an Int is an int, a list a list, null None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which of the answers. limit: [0, cap + 1]: the one more tells that there are more than the cap.
+
+    cap: None where the client's own limit holds. after: id or uid that was seen last.
+    """
+
+    limit: int
+    offset: int = 0
+    cap: int | None = None
+    after: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Nearest first. point: on the unit sphere; chord: the radius, None for all the earth."""
+
+    point: tuple[float, float, float]
+    chord: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvseWanted:
+    """What one and the same EVSE must have: one of each list that is not empty.
+
+    connectors: `standard/power` words of evse_view, one connector each.
+    """
+
+    capabilities: tuple[str, ...] = ()
+    payment_types: tuple[str, ...] = ()
+    connectors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEvses:
+    """`evse`. contains: folded part of the location's name."""
+
+    page: Page
+    contains: str | None
+    is_by_location: bool
+    is_descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLocations:
+    """`locations`."""
+
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class OneLocation:
+    """`location`. location_id: None where the client names none, which is no location."""
+
+    location_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicLocations:
+    """`find_ev_locations` and `find_ev_filter_locations`. any_of: words of location_view.codes, one of each tuple."""
+
+    page: Page
+    near: Near | None = None
+    city_key: str | None = None
+    province_key: str | None = None
+    any_of: tuple[tuple[str, ...], ...] = ()
+    evse: EvseWanted = EvseWanted()
+
+
+Filter: TypeAlias = OwnEvses | OwnLocations | OneLocation | PublicLocations
+
+
+def understood(field: str, arguments: Arguments, *, cap: int) -> Filter:
+    """What a root field with these arguments asks for. cap: most answers of one field.
+
+    raises: BadUserInput, naming the argument
+    """
+    return _UNDERSTAND[field](arguments, cap)
+
+
+def _own_evses(arguments: Arguments, cap: int) -> OwnEvses:
+    order_by = _one_of(arguments, "order_by", ("date_created", "location"))
+    order = _one_of(arguments, "order", ("ASC", "DESC"))
+    contains = _text(arguments, "location_name")
+    return OwnEvses(
+        page=_page(arguments, cap, default=DEFAULT_LIMIT, after=_text(arguments, "after")),
+        contains=contains,
+        is_by_location=order_by == "location",
+        is_descending=order == "DESC",
+    )
+
+
+def _own_locations(arguments: Arguments, cap: int) -> OwnLocations:
+    return OwnLocations(_page(arguments, cap, default=DEFAULT_LIMIT, after=arguments.get("after")))
+
+
+def _one_location(arguments: Arguments, _cap: int) -> OneLocation:
+    return OneLocation(arguments.get("id"))
+
+
+def _public_locations(arguments: Arguments, cap: int) -> PublicLocations:
+    return PublicLocations(_page(arguments, cap, default=None, after=arguments.get("after")))
+
+
+def _filtered_locations(arguments: Arguments, cap: int) -> PublicLocations:
+    evse = EvseWanted(
+        capabilities=_codes(arguments, "capabilities", codes.CAPABILITIES),
+        payment_types=_codes(arguments, "payment_types", codes.PAYMENT_TYPES),
+        connectors=_connector_words(
+            _codes(arguments, "connector_types", codes.CONNECTOR_TYPES),
+            _codes(arguments, "power_types", codes.ACCEPTED_POWER_TYPES),
+        ),
+    )
+    any_of = (
+        _words("facility", _codes(arguments, "facilities", codes.FACILITIES)),
+        _words("parking_type", _codes(arguments, "parking_types", codes.PARKING_TYPES)),
+        _words("parking_restriction", _codes(arguments, "parking_restrictions", codes.PARKING_RESTRICTIONS)),
+        _words("capability", evse.capabilities),
+        _words("payment_type", evse.payment_types),
+        _words("connector", evse.connectors),
+    )
+    return PublicLocations(
+        page=_page(arguments, cap, default=None, after=None),
+        near=_near(arguments),
+        city_key=_text(arguments, "city"),
+        province_key=_text(arguments, "province"),
+        any_of=tuple(words for words in any_of if words),
+        evse=evse,
+    )
+
+
+def _page(arguments: Arguments, cap: int, *, default: int | None, after: int | str | None) -> Page:
+    limit = arguments.get("limit")
+    limit = default if limit is None else _not_negative("limit", limit)
+    offset = _not_negative("offset", arguments.get("offset") or 0)
+    if limit is None or limit > cap:
+        return Page(cap + 1, offset, cap, after)
+    return Page(limit, offset, None, after)
+
+
+def _not_negative(name: str, value: int) -> int:
+    if value < 0:
+        raise BadUserInput(f"{name}: must not be negative")
+    return value
+
+
+def _text(arguments: Arguments, name: str) -> str | None:
+    """The folded text, None for one that doesn't filter."""
+    text = arguments.get(name)
+    if not text:
+        return None
+    if len(text) > MAX_TEXT:
+        raise BadUserInput(f"{name}: must not be longer than {MAX_TEXT} characters")
+    if any(_is_no_text(character) for character in text):
+        raise BadUserInput(f"{name}: must not hold control characters or lone surrogates")
+    return folded(text)
+
+
+def _is_no_text(character: str) -> bool:
+    return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
+
+
+def _one_of(arguments: Arguments, name: str, allowed: tuple[str, ...]) -> str:
+    value = arguments.get(name) or allowed[0]
+    for known in allowed:
+        if folded(value) == folded(known):
+            return known
+    raise BadUserInput(f"{name}: must be one of {', '.join(allowed)}")
+
+
+def _codes(arguments: Arguments, name: str, known: Collection[str] | codes.CodeList) -> tuple[str, ...]:
+    """The codes asked for, each once; null and "" among them do not filter."""
+    wanted = tuple(dict.fromkeys(code for code in arguments.get(name) or () if code))
+    for code in wanted:
+        if code not in known:
+            raise BadUserInput(f"{name}: {_shortened(code)} is no code of this list")
+    return wanted
+
+
+def _shortened(code: str) -> str:
+    return repr(code if len(code) <= 40 else f"{code[:40]}…")
+
+
+def _words(kind: str, found: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{kind}:{code}" for code in found)
+
+
+def _connector_words(standards: tuple[str, ...], powers: tuple[str, ...]) -> tuple[str, ...]:
+    if not standards and not powers:
+        return ()
+    return tuple(f"{standard}/{power}" for standard in standards or ("*",) for power in powers or ("*",))
+
+
+def _near(arguments: Arguments) -> Near | None:
+    lat, lng = arguments.get("lat"), arguments.get("lng")
+    distance_km = arguments.get("distance") or None
+    _check_distance(distance_km)
+    if lat is None and lng is None:
+        if distance_km is not None:
+            raise BadUserInput("distance: needs lat and lng")
+        return None
+    if lat is None or lng is None:
+        given, missing = ("lng", "lat") if lat is None else ("lat", "lng")
+        raise BadUserInput(f"{given}: needs {missing}")
+    _check_degrees("lat", lat, 90)
+    _check_degrees("lng", lng, 180)
+    return Near(unit_point(lat, lng), None if distance_km is None else chord_of(distance_km))
+
+
+def _check_distance(distance_km: float | None) -> None:
+    if distance_km is None:
+        return
+    if not isfinite(distance_km):
+        raise BadUserInput("distance: must be a finite number")
+    if distance_km < 0:
+        raise BadUserInput("distance: must not be negative")
+
+
+def _check_degrees(name: str, value: float, most: int) -> None:
+    if not -most <= value <= most:
+        raise BadUserInput(f"{name}: must lie within ±{most}")
+
+
+_UNDERSTAND: Final[dict[str, Callable[[Arguments, int], Filter]]] = {
+    "evse": _own_evses,
+    "evses": _own_evses,
+    "locations": _own_locations,
+    "location": _one_location,
+    "find_ev_locations": _public_locations,
+    "find_ev_filter_locations": _filtered_locations,
+}

@@ -1,0 +1,171 @@
+"""Values for tests: valid by default, one word to spoil."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid5
+
+from ocpi.identifiers import Party
+from write_side.events.codec import Codec
+from write_side.events.evse import ConnectorData, ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
+from write_side.events.location import LocationChanged, LocationData, LocationRegistered, PlaceData
+from write_side.events.ranges import Range, Recorded, range_of
+from write_side.events.streams import NAMESPACE, evse_stream, location_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventsourcing.domain import DomainEvent
+
+NOON: Final = datetime(2026, 11, 23, 12, 0, 0, 250_000, UTC)
+PARTY: Final = Party("PH", "ABC")
+CODEC: Final = Codec()
+
+
+def a_place(**spoiled: Any) -> PlaceData:
+    place: PlaceData = {
+        "city": "Olongapo",
+        "province": "Zambales",
+        "region": "CEN",
+        "postal_code": "2200",
+        "by": "address",
+    }
+    return place | spoiled  # type: ignore[return-value]
+
+
+def location_data(**spoiled: Any) -> LocationData:
+    data: LocationData = {
+        "name": "Harbor Point",
+        "address": "Rizal Highway, Olongapo",
+        "lat": 14.8225,
+        "lng": 120.2828,
+        "coordinates_by": "cpo",
+        "place": a_place(),
+        "facilities": ["MALL", "WIFI"],
+        "parking_types": ["INDOOR"],
+        "parking_restrictions": ["EV_ONLY"],
+        "publish": True,
+    }
+    return data | spoiled  # type: ignore[return-value]
+
+
+def location_registered(
+    location_id: int = 1, party: Party = PARTY, at: datetime = NOON, **data: Any
+) -> LocationRegistered:
+    return LocationRegistered(
+        originator_id=location_stream(location_id),
+        originator_version=1,
+        timestamp=at,
+        location_id=location_id,
+        country_code=party.country_code,
+        party_id=party.party_id,
+        cpo_owner_id=7,
+        data=location_data(**data),
+    )
+
+
+def location_changed(location_id: int = 1, at: datetime = NOON + timedelta(hours=1), **changes: Any) -> LocationChanged:
+    return LocationChanged(
+        originator_id=location_stream(location_id),
+        originator_version=2,
+        timestamp=at,
+        location_id=location_id,
+        changes=changes,  # type: ignore[arg-type]
+    )
+
+
+def a_connector(connector_id: int = 1, **spoiled: Any) -> ConnectorData:
+    connector: ConnectorData = {
+        "id": 100 + connector_id,
+        "connector_id": connector_id,
+        "standard": "TYPE_2",
+        "format": "SOCKET",
+        "power_type": "AC_3_PHASE",
+        "max_voltage": 230,
+        "max_amperage": 32,
+        "max_electric_power": 22_000,
+        "status": "AVAILABLE",
+    }
+    return connector | spoiled  # type: ignore[return-value]
+
+
+def evse_registered(
+    uid: str = "A1", location_id: int = 1, party: Party = PARTY, at: datetime = NOON, **spoiled: Any
+) -> EvseRegistered:
+    fields: dict[str, Any] = {
+        "status": "AVAILABLE",
+        "meter_type": "AC",
+        "kwh": 7.4,
+        "connectors": [a_connector(1), a_connector(2, standard="CCS_2", power_type="DC", format="CABLE")],
+        "capabilities": ["QR_READER"],
+        "payment_types": ["GCASH", "MAYA"],
+        "floor_level": "B1",
+        "directions": None,
+    } | spoiled
+    return EvseRegistered(
+        originator_id=evse_stream(party, uid),
+        originator_version=1,
+        timestamp=at,
+        location_id=location_id,
+        country_code=party.country_code,
+        party_id=party.party_id,
+        uid=uid,
+        **fields,
+    )
+
+
+def evse_status_changed(
+    status: str, uid: str = "A1", location_id: int = 1, party: Party = PARTY, version: int = 2
+) -> EvseStatusChanged:
+    return EvseStatusChanged(
+        originator_id=evse_stream(party, uid),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        location_id=location_id,
+        evse_uid=uid,
+        status=status,
+    )
+
+
+def connector_status_changed(
+    status: str, connector_id: int = 1, uid: str = "A1", location_id: int = 1, version: int = 2
+) -> ConnectorStatusChanged:
+    return ConnectorStatusChanged(
+        originator_id=evse_stream(PARTY, uid),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        location_id=location_id,
+        evse_uid=uid,
+        connector_id=connector_id,
+        status=status,
+    )
+
+
+def recorded(events: Sequence[DomainEvent], first: int = 1) -> tuple[Recorded, ...]:
+    """These events as the log would hold them, from that position on."""
+    return tuple(_recorded(event, first + index) for index, event in enumerate(events))
+
+
+def a_range(events: Sequence[DomainEvent], first: int = 1) -> Range:
+    return range_of(recorded(events, first))
+
+
+def _recorded(event: DomainEvent, position: int) -> Recorded:
+    stored = CODEC.encode(event)
+    return Recorded(
+        position=position,
+        stream=_uuid(stored.originator_id),
+        version=stored.originator_version,
+        topic=stored.topic,
+        state=stored.state,
+        party=str(PARTY),
+        at=event.timestamp,
+        command_id=uuid5(NAMESPACE, f"command/{position}"),
+        correlation_id=f"request-{position}",
+        actor="a-test",
+    )
+
+
+def _uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)

@@ -1,0 +1,104 @@
+"""Views databases for tests of the read side, filled by the projections' own functions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+from eventsourcing.domain import DomainEvent
+
+from ocpi.identifiers import Party
+from projections.locations import Drawings
+from projections.migrate import create_views
+from projections.projector import draw
+from projections.rows import rows_of
+from projections.view_tables import copy
+from read_side.views import SESSION, Views
+from tests.support.builders import (
+    NOON,
+    PARTY,
+    a_connector,
+    a_place,
+    evse_registered,
+    evse_status_changed,
+    location_registered,
+)
+
+OTHER: Final = Party("PH", "XYZ")
+MAKATI: Final = a_place(city="Makati", province="Metro Manila", region="NCR", postal_code="1200")
+
+
+def registered_evse(uid: str, location_id: int, minutes: int, **spoiled: Any) -> DomainEvent:
+    party = spoiled.pop("party", PARTY)
+    return evse_registered(uid, location_id, party, NOON + timedelta(minutes=minutes), **spoiled)
+
+
+DC: Final = [a_connector(1, standard="CCS_2", power_type="DC")]
+AC: Final = [a_connector(1, standard="TYPE_2", power_type="AC_3_PHASE")]
+
+SAMPLE: Final[tuple[DomainEvent, ...]] = (
+    location_registered(1),
+    registered_evse("A1", 1, 5, connectors=AC, capabilities=["QR_READER"], payment_types=["GCASH"]),
+    registered_evse("a2", 1, 4, connectors=DC, capabilities=["CREDIT_DEBIT_PAYABLE"], payment_types=[]),
+    registered_evse("A3", 1, 3, status="REMOVED"),
+    location_registered(
+        2,
+        name="100% Makati_Hub",
+        lat=14.5592,
+        lng=121.0175,
+        place=MAKATI,
+        facilities=["CAFE"],
+        parking_types=["OUTDOOR"],
+    ),
+    registered_evse("B1", 2, 2, connectors=[*AC, a_connector(2, standard="CCS_2", power_type="DC")]),
+    location_registered(3, name="Hidden", publish=False),
+    registered_evse("C1", 3, 1),
+    location_registered(
+        4, party=OTHER, name="Ünicode Plaza", lat=-16.5, lng=179.999, facilities=[], parking_restrictions=[]
+    ),
+    registered_evse("A1", 4, 0, party=OTHER, connectors=DC),
+    location_registered(5, party=OTHER, name="All gone", lat=-16.5, lng=-179.999),
+    registered_evse("Z9", 5, 0, party=OTHER),
+    evse_status_changed("REMOVED", "Z9", 5, OTHER),
+    location_registered(6, party=OTHER, name="Pole", lat=90.0, lng=33.0),
+    registered_evse("P1", 6, 6, party=OTHER, capabilities=[], payment_types=[]),
+)
+"""Two CPOs. Of PARTY: 1 and 2 published, 3 not; of OTHER: 4 and 6 published, 5 without an EVSE that is left."""
+
+
+async def fill(dsn: str, events: Sequence[DomainEvent] = SAMPLE) -> None:
+    """Views of these events, in a database that has none."""
+    drawings: Drawings = {}
+    for position, event in enumerate(events, start=1):
+        draw(drawings, event, position)
+    rows = [rows_of(drawing) for drawing in drawings.values()]
+    connection = await asyncpg.connect(dsn)
+    try:
+        await create_views(connection, database_id=uuid4())
+        await connection.execute("set search_path to views, public")
+        await copy(connection, [row for row, _ in rows], [evse for _, evses in rows for evse in evses])
+        await connection.execute("update checkpoint set pos = $1", len(events))
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def views_of(dsn: str, *, is_listening: bool = False, **settings: str) -> AsyncIterator[Views]:
+    """The read side's views over that database. settings: of its sessions, beside the usual ones."""
+
+    async def connect() -> asyncpg.Connection[Any]:
+        return await asyncpg.connect(dsn)
+
+    async with asyncpg.create_pool(dsn, min_size=0, max_size=4, server_settings=SESSION | settings) as pool:
+        views = Views(pool, connect)
+        listener = asyncio.create_task(views.run()) if is_listening else None
+        yield views
+        if listener is not None:
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener

@@ -1,0 +1,60 @@
+"""Starts a program that stops with the process that started it, even when that one is killed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+STOP_S: Final = 20.0
+PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def start(arguments: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """The started program, in a session of its own; call it on the main thread."""
+    us = os.getpid()
+
+    def die_with_us() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != us:
+            os._exit(1)
+
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=die_with_us,  # noqa: PLW1509 - calls the kernel only, no lock of ours
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *first: signal.Signals) -> None:
+    """End it and its whole session: the signals in their order, each with its time, then SIGKILL."""
+    for number in first:
+        if process.poll() is not None:
+            break
+        process.send_signal(number)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            continue
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(STOP_S)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

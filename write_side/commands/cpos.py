@@ -1,0 +1,153 @@
+"""R1: a CPO registers, and gets its party_id, its token and a temporary password by mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import TYPE_CHECKING
+
+from ocpi.identifiers import Party, folded
+from write_side.domain import cpo as cpos
+from write_side.domain.changes import Changes, Claim, Decision, NewTokenC, NewUser, SealedMail
+from write_side.domain.errors import CpoOwnerNameExists, Fault, Faults, NoPartyIdLeft, UsernameExists
+from write_side.events.ranges import Position
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from write_side.commands.wishes import RegisterCpo
+    from write_side.ports import World
+
+SUCCESS = "SUCCESS"
+USERNAMES = "username"
+CPO_OWNER_NAMES = "cpo_owner_name"
+CPO_OWNER = "CPO_OWNER"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterFacts:
+    """What registration needs and only chance or the world can give. The secrets themselves are only in the mail."""
+
+    at: datetime
+    command_id: UUID
+    party: Party
+    cpo_owner_id: int
+    password_hash: str
+    temporary_until: datetime
+    token_hash: bytes
+    mail: SealedMail
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterState:
+    """Which of the names are taken, ignoring case."""
+
+    username_taken: bool
+    name_taken: bool
+    position: Position
+
+
+def _claims(command: RegisterCpo) -> list[tuple[str, str]]:
+    return [
+        (USERNAMES, folded(command.draft.username)),
+        (CPO_OWNER_NAMES, folded(command.draft.cpo_owner_name)),
+    ]
+
+
+async def _reserve_party(command: RegisterCpo, world: World, command_id: UUID) -> Party:
+    country_code = world.rules.country_code
+    for candidates in (cpos.preferred_party_ids(command.draft.cpo_owner_name), list(cpos.all_party_ids())):
+        party_id = await world.events.reserve_party_id(country_code, candidates, command_id)
+        if party_id is not None:
+            return Party(country_code, party_id)
+    raise NoPartyIdLeft
+
+
+async def prepare_register(command: RegisterCpo, world: World, command_id: UUID) -> RegisterFacts:
+    """Secrets, ids, the reserved party_id and the sealed mail.
+
+    Refuses taken names before anything is reserved; the append's claims hold the rule.
+    """
+    refuse_taken_names(await load_register(command, None, world))
+    at = world.clock()
+    password, token = world.secrets.new_password(), world.secrets.new_token()
+    password_hash = await world.secrets.password_hash(password)
+    (cpo_owner_id,) = await world.events.take_ids("cpo_owner", 1)
+    message_id = f"<{world.new_id()}@{world.rules.mail_sender.rpartition('@')[2]}>"
+    party = await _reserve_party(command, world, command_id)
+    mail = welcome_mail(command, party, password, token, sender=world.rules.mail_sender, message_id=message_id, at=at)
+    return RegisterFacts(
+        at,
+        command_id,
+        party,
+        cpo_owner_id,
+        password_hash,
+        at + timedelta(days=world.rules.temporary_password_days),
+        world.secrets.token_hash(token),
+        SealedMail(message_id, world.secrets.seal(mail)),
+    )
+
+
+def welcome_mail(
+    command: RegisterCpo, party: Party, password: str, token: str, *, sender: str, message_id: str, at: datetime
+) -> bytes:
+    """The mail of R1, RFC 5322, with the lines that the contract fixes."""
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = command.draft.contact["email"]
+    message["Subject"] = "Your charge point operator account"
+    message["Date"] = at
+    message["Message-ID"] = message_id
+    message.set_content(
+        f"Hello {command.draft.contact['name']},\n\n"
+        f"{command.draft.cpo_owner_name} is registered. Log in and change the temporary password.\n\n"
+        f"Username: {command.draft.username}\n"
+        f"Temporary password: {password}\n"
+        f"Country code: {party.country_code}\n"
+        f"Party ID: {party.party_id}\n"
+        f"Token C: {token}\n",
+        cte="8bit",
+    )
+    return message.as_bytes(policy=SMTP)
+
+
+async def load_register(command: RegisterCpo, _facts: RegisterFacts | None, world: World) -> RegisterState:
+    """Whether the names are free."""
+    owners = await world.events.claim_owners(_claims(command))
+    scopes = {scope for scope, _ in owners}
+    return RegisterState(USERNAMES in scopes, CPO_OWNER_NAMES in scopes, Position(0))
+
+
+def refuse_taken_names(state: RegisterState) -> None:
+    """Pass where both names are free. raises: Faults  USERNAME_EXISTS, CPO_OWNER_NAME_EXISTS, or both."""
+    faults: list[Fault] = []
+    if state.username_taken:
+        faults.append(UsernameExists().at("username"))
+    if state.name_taken:
+        faults.append(CpoOwnerNameExists().at("cpo_owner_name"))
+    if faults:
+        raise Faults(faults)
+
+
+def decide_register(command: RegisterCpo, facts: RegisterFacts, state: RegisterState) -> Decision:
+    """The registration with its user, token and mail, or every reason against it."""
+    refuse_taken_names(state)
+    event = cpos.register(command.draft, party=facts.party, cpo_owner_id=facts.cpo_owner_id, at=facts.at)
+    owner = str(facts.cpo_owner_id)
+    changes = Changes(
+        facts.party,
+        (event,),
+        tuple(Claim(scope, key, owner) for scope, key in _claims(command)),
+        (NewUser(command.draft.username, facts.cpo_owner_id, CPO_OWNER, facts.password_hash, facts.temporary_until),),
+        (NewTokenC(facts.token_hash, facts.cpo_owner_id),),
+        (facts.mail,),
+    )
+    return Decision(changes, SUCCESS)
+
+
+async def abandon_register(_command: RegisterCpo, facts: RegisterFacts, world: World) -> None:
+    """Gives the reserved party_id back."""
+    await world.events.release_party_id(facts.party.country_code, facts.party.party_id, facts.command_id)

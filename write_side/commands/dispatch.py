@@ -1,0 +1,107 @@
+"""One way for every command: remembered? → prepare → load → decide → append; on a conflict load and decide again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from write_side.commands import cpos, evses, locations
+from write_side.commands.wishes import ChangeEvseStatus, ChangeLocation, Command, PushEvse, PushLocations, RegisterCpo
+from write_side.domain.errors import Conflict, DomainError, Faults, IdempotencyKeyReused, KeyTaken, StoreOutOfReach
+from write_side.ports import Answer, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from write_side.domain.changes import Decision
+    from write_side.events.ranges import Position
+    from write_side.ports import IdempotencyKey, Origin, World
+
+MAX_DECISIONS: Final = 10
+"""How often a command is decided before it is sent back: each time somebody else's command was accepted instead."""
+
+
+async def _nothing_reserved(_command: Command, _facts: object, _world: World) -> None:
+    """Most commands hold nothing outside their append."""
+
+
+class Handler(NamedTuple):
+    """How one kind of command is handled; its own types of command, facts and state belong together.
+
+    prepare: facts, once, may do I/O; load: state with its `position`, before each decision; decide: pure;
+    abandon: gives back what `prepare` reserved, when the command is refused.
+    """
+
+    prepare: Callable[[Any, World, UUID], Awaitable[Any]]
+    load: Callable[[Any, Any, World], Awaitable[Any]]
+    decide: Callable[[Any, Any, Any], Decision]
+    abandon: Callable[[Any, Any, World], Awaitable[None]] = _nothing_reserved
+
+
+HANDLERS: Final[dict[type[Command], Handler]] = {
+    PushLocations: Handler(locations.prepare_push, locations.load_push, locations.decide_push),
+    PushEvse: Handler(evses.prepare_push, evses.load_push, evses.decide_push),
+    ChangeEvseStatus: Handler(evses.prepare_status, evses.load_status, evses.decide_status),
+    ChangeLocation: Handler(locations.prepare_change, locations.load_change, locations.decide_change),
+    RegisterCpo: Handler(cpos.prepare_register, cpos.load_register, cpos.decide_register, cpos.abandon_register),
+}
+
+
+async def dispatch(command: Command, origin: Origin, world: World) -> Answer:
+    """Decide one command and write all that follows from it, or nothing.
+
+    returns: the contract's payload and the position of the last event; under a key that was used for the same body
+             before, what was answered then
+    raises:  Faults, DomainError  refused; StoreOutOfReach, GeocoderOutOfReach  nothing was done
+    """
+    if (answer := await _remembered(origin.key, world)) is not None:
+        return answer
+    try:
+        return await _decide_and_append(command, origin, world)
+    except (Faults, DomainError, KeyTaken) as refusal:
+        # A twin of this call may have been accepted meanwhile, and be the very reason why this one is refused.
+        if (answer := await _remembered(origin.key, world)) is not None:
+            return answer
+        if isinstance(refusal, KeyTaken):
+            raise StoreOutOfReach from refusal
+        raise
+
+
+async def _remembered(key: IdempotencyKey | None, world: World) -> Answer | None:
+    if key is None:
+        return None
+    remembered = await world.events.remembered(key.scope, key.key)
+    if remembered is None:
+        return None
+    if remembered.fingerprint != key.fingerprint:
+        raise IdempotencyKeyReused
+    return remembered.answer
+
+
+async def _decide_and_append(command: Command, origin: Origin, world: World) -> Answer:
+    command_id = world.new_id()
+    handler = HANDLERS[type(command)]
+    facts = await handler.prepare(command, world, command_id)
+    try:
+        for attempt in range(MAX_DECISIONS):
+            state = await handler.load(command, facts, world)
+            decision = handler.decide(command, facts, state)
+            submission = Submission(
+                command_id, origin, decision.changes, decision.data, decision.ignored, state.position
+            )
+            try:
+                position = await _append(submission, world)
+            except Conflict:
+                await world.pause(attempt)
+                continue
+            return Answer(decision.data, position, decision.ignored)
+        raise StoreOutOfReach
+    except (Faults, DomainError, KeyTaken):
+        await handler.abandon(command, facts, world)
+        raise
+
+
+async def _append(submission: Submission, world: World) -> Position:
+    if submission.changes is None and submission.origin.key is None:
+        return submission.position
+    return await world.events.append(submission)

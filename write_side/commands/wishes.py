@@ -1,0 +1,62 @@
+"""The commands: frozen, understood, not yet decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ocpi.identifiers import Party
+    from write_side.domain.cpo import CpoDraft
+    from write_side.domain.drafts import ConnectorStatusDraft, EvseDraft, LocationDraft, LocationPatch
+    from write_side.domain.errors import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class PushLocations:
+    """W1. faults: unknown codes that the door saw; they are told together with what the rules find."""
+
+    party: Party
+    cpo_owner_id: int
+    drafts: tuple[LocationDraft, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PushEvse:
+    """W2. faults: as in PushLocations."""
+
+    party: Party
+    location_id: int
+    draft: EvseDraft
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvseStatus:
+    """W3. status None: stays; connectors not named stay."""
+
+    party: Party
+    evse_uid: str
+    status: str | None
+    connectors: tuple[ConnectorStatusDraft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLocation:
+    """W4. faults: as in PushLocations."""
+
+    party: Party
+    location_id: int
+    patch: LocationPatch
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterCpo:
+    """R1."""
+
+    draft: CpoDraft
+
+
+Command = PushLocations | PushEvse | ChangeEvseStatus | ChangeLocation | RegisterCpo

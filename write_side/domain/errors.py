@@ -1,0 +1,158 @@
+"""Why a command is refused, in the contract's own codes, and what may be out of reach. Nothing here knows of HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VALIDATION_ERROR: Final = "VALIDATION_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one field.
+
+    field: path in the body, `locations[0].evses[1].uid`; rule: the contract's code without its value;
+    about: the value that makes the code whole (`DUPLICATE_EVSE_UID:123`), or empty.
+    """
+
+    field: str
+    message: str
+    rule: str = VALIDATION_ERROR
+    about: str = ""
+
+    @property
+    def code(self) -> str:
+        """The whole code as the client sees it."""
+        return f"{self.rule}:{self.about}" if self.about else self.rule
+
+
+class Faults(Exception):
+    """Everything that is wrong with a command, collected and raised once (contract §1)."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(self.code)
+
+    @property
+    def code(self) -> str:
+        """One code for all of them: the whole one they share, else the rule they share, else VALIDATION_ERROR."""
+        codes = {fault.code for fault in self.faults}
+        if len(codes) == 1:
+            return codes.pop()
+        rules = {fault.rule for fault in self.faults}
+        return rules.pop() if len(rules) == 1 else VALIDATION_ERROR
+
+
+class DomainError(Exception):
+    """A rule refused the command. about: the value that the contract puts behind the code."""
+
+    rule: ClassVar[str]
+    text: ClassVar[str] = "refused"
+
+    def __init__(self, about: str | int = "") -> None:
+        self.about = str(about)
+        super().__init__(self.code)
+
+    @property
+    def code(self) -> str:
+        """The whole code as the client sees it."""
+        return f"{self.rule}:{self.about}" if self.about else self.rule
+
+    def at(self, field: str) -> Fault:
+        """The same refusal as one fault among others, at a field of the body."""
+        return Fault(field, self.text, self.rule, self.about)
+
+
+class DuplicateEvseUid(DomainError):
+    """The CPO has an EVSE of that uid already, or the call names it twice."""
+
+    rule = "DUPLICATE_EVSE_UID"
+    text = "an EVSE with this uid exists already"
+
+
+class LocationNotFound(DomainError):
+    """Neither the address nor the coordinates can be placed."""
+
+    rule = "LOCATION_NOT_FOUND"
+    text = "the address can't be placed, and no coordinates came that can"
+
+
+class LocationIdDoesNotExist(DomainError):
+    """The CPO has no location of that id; another CPO's answers the same."""
+
+    rule = "LOCATION_ID_DOES_NOT_EXISTS"
+    text = "no such location"
+
+
+class LocationNameExists(DomainError):
+    """Another location of the CPO has, or had, that name."""
+
+    rule = "LOCATION_NAME_EXISTS"
+    text = "another location has this name"
+
+
+class TooManyEvses(DomainError):
+    """A location would have more EVSEs than the setting allows."""
+
+    rule = "TOO_MANY_EVSES"
+    text = "the location would have too many EVSEs"
+
+
+class EvseUidDoesNotExist(DomainError):
+    """The CPO has no EVSE of that uid."""
+
+    rule = "EVSE_UID_DOES_NOT_EXISTS"
+    text = "no such EVSE"
+
+
+class ConnectorIdDoesNotExist(DomainError):
+    """The EVSE has no connector of that number."""
+
+    rule = "CONNECTOR_ID_DOES_NOT_EXISTS"
+    text = "no such connector"
+
+
+class UsernameExists(DomainError):
+    """Somebody has that username, ignoring case."""
+
+    rule = "USERNAME_EXISTS"
+    text = "this username is taken"
+
+
+class CpoOwnerNameExists(DomainError):
+    """A CPO has that name, ignoring case."""
+
+    rule = "CPO_OWNER_NAME_EXISTS"
+    text = "this CPO name is taken"
+
+
+class IdempotencyKeyReused(DomainError):
+    """The key was used for another body."""
+
+    rule = "IDEMPOTENCY_KEY_REUSED"
+
+
+class NoPartyIdLeft(DomainError):
+    """All 17,576 party ids of the country are taken."""
+
+    rule = "NO_PARTY_ID_LEFT"
+
+
+class Conflict(Exception):
+    """A stream or a claim has moved on since it was loaded: load and decide again."""
+
+
+class KeyTaken(Exception):
+    """The idempotency key was remembered meanwhile: answer as the call that took it."""
+
+
+class StoreOutOfReach(Exception):
+    """The event store doesn't answer, or is too busy. Nothing was half done."""
+
+
+class GeocoderOutOfReach(Exception):
+    """The geocoder doesn't answer. Nothing was done."""

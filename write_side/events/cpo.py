@@ -1,0 +1,37 @@
+"""What can happen to a CPO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypedDict
+
+from eventsourcing.domain import DomainEvent
+
+
+class ContactData(TypedDict):
+    """The person to reach at a CPO: personal data, kept together so that one key can make it unreadable."""
+
+    name: str
+    number: str
+    email: str
+
+
+@dataclass(frozen=True)
+class CpoRegistered(DomainEvent):
+    """A CPO registered (R1). Always the first event of its stream. Its secrets are in no event.
+
+    cpo_owner_id: our integer; username, cpo_owner_name: in the sender's case; logo: a stored image's name or None.
+    """
+
+    TOPIC: ClassVar[str] = "cpo.registered"
+    cpo_owner_id: int
+    country_code: str
+    party_id: str
+    username: str
+    cpo_owner_name: str
+    contact: ContactData
+    ocpp_ready: bool
+    logo: str | None
+
+
+CpoEvent = CpoRegistered

@@ -1,0 +1,170 @@
+"""What a command may ask of the world. Adapters and the store stand behind these; compose hands them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from eventsourcing.domain import DomainEvent
+
+    from write_side.domain.changes import Changes
+    from write_side.domain.place import Ask, Placed
+    from write_side.events.ranges import Position
+
+IdKind = Literal["location", "connector", "cpo_owner"]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Some streams as they are stored. events: by stream, ascending; positions: of each stream's last event."""
+
+    events: dict[UUID, tuple[DomainEvent, ...]]
+    positions: dict[UUID, Position]
+
+    def of(self, stream: UUID) -> tuple[DomainEvent, ...]:
+        """The events of one stream; none where it doesn't exist."""
+        return self.events.get(stream, ())
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A sender's key. scope: who and where to; fingerprint: SHA-256 of the body (contract §3)."""
+
+    scope: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an accepted command answers. data: the contract's payload; ignored: for the header `Emsp-Ignored`."""
+
+    data: object
+    position: Position
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a call with that key answered the first time, and the fingerprint of its body."""
+
+    fingerprint: bytes
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a command comes from. correlation_id: the request's id; actor: who asked (`cpo:PH/ABC`)."""
+
+    correlation_id: str
+    actor: str
+    key: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One command's changes on their way into the store. changes None: only the answer is to be remembered."""
+
+    command_id: UUID
+    origin: Origin
+    changes: Changes | None
+    data: object
+    ignored: tuple[str, ...]
+    position: Position
+
+
+class Events(Protocol):
+    """The event store."""
+
+    async def load(self, streams: Collection[UUID]) -> History:
+        """These streams, whole. raises: StoreOutOfReach."""
+
+    async def claim_owners(self, claims: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The owner of each (scope, key) that is taken."""
+
+    async def claims_in(self, scopes: Collection[str]) -> dict[str, int]:
+        """How many keys are taken in each scope; scopes without any are left out."""
+
+    async def take_ids(self, kind: IdKind, count: int) -> list[int]:
+        """That many new integers, never given again."""
+
+    async def remembered(self, scope: str, key: str) -> Remembered | None:
+        """What was answered under that idempotency key."""
+
+    async def append(self, submission: Submission) -> Position:
+        """Write everything of one command, or nothing.
+
+        returns: position of its last event; positions have no holes and follow commit order
+        raises:  Conflict  a stream or a claim has moved on; KeyTaken; StoreOutOfReach
+        source:  contract §3 "all or nothing"
+        """
+
+    async def reserve_party_id(self, country_code: str, candidates: Sequence[str], command_id: UUID) -> str | None:
+        """The first candidate that nobody has, reserved in a transaction of its own; None: all are taken."""
+
+    async def release_party_id(self, country_code: str, party_id: str, command_id: UUID) -> None:
+        """Give back what a refused command had reserved."""
+
+
+class Geocoder(Protocol):
+    """Places addresses."""
+
+    async def place_many(self, asked: Sequence[Ask]) -> list[Placed]:
+        """Where each lies, in order. raises: GeocoderOutOfReach."""
+
+
+class Secrets(Protocol):
+    """Makes and hides secrets."""
+
+    def new_token(self) -> str:
+        """A random token of at least 128 bits, in printable ASCII."""
+
+    def new_password(self) -> str:
+        """A random temporary password that people can type."""
+
+    def token_hash(self, token: str) -> bytes:
+        """SHA-256 of a token."""
+
+    async def password_hash(self, password: str) -> str:
+        """Argon2id of a password; takes tens of milliseconds, in a thread."""
+
+    def seal(self, text: bytes) -> bytes:
+        """The text encrypted with the configured key (AES-GCM)."""
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """The text again. raises: ValueError where the key is another one."""
+
+
+class Mailer(Protocol):
+    """Delivers mail."""
+
+    async def send(self, message: bytes) -> None:
+        """Deliver one RFC 5322 message; it is somebody else's when this returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits that decisions keep; from the settings."""
+
+    country_code: str = "PH"
+    max_evses_per_location: int = 500
+    temporary_password_days: int = 14
+    mail_sender: str = "no-reply@emsp.example"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that commands may use. clock: UTC now; new_id: a random UUID; pause: wait before the nth try again."""
+
+    events: Events
+    geocoder: Geocoder
+    secrets: Secrets
+    rules: Rules
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    pause: Callable[[int], Awaitable[None]]

@@ -1,0 +1,51 @@
+"""What a registration brings besides its event, in the append's transaction: user, token hash, sealed mail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ocpi.identifiers import folded
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from write_side.domain.changes import Changes
+
+INSERT_USER: Final = """
+    insert into es.users
+           (user_key, username, cpo_owner_id, country_code, party_id, role, password_hash, temporary_until)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
+INSERT_TOKEN_C: Final = """
+    insert into es.tokens_c (token_hash, country_code, party_id, cpo_owner_id)
+    values ($1, $2, $3, $4)
+"""
+
+INSERT_MAIL: Final = """
+    insert into es.outbox_mail (message_id, sealed)
+    values ($1, $2)
+"""
+
+
+async def insert_newcomers(connection: asyncpg.Connection[Any], changes: Changes) -> None:
+    """Insert the users, tokens and mails of accepted changes."""
+    party = changes.party
+    for user in changes.users:
+        await connection.execute(
+            INSERT_USER,
+            folded(user.username),
+            user.username,
+            user.cpo_owner_id,
+            party.country_code,
+            party.party_id,
+            user.role,
+            user.password_hash,
+            user.temporary_until,
+        )
+    for token in changes.tokens:
+        await connection.execute(
+            INSERT_TOKEN_C, token.token_hash, party.country_code, party.party_id, token.cpo_owner_id
+        )
+    for mail in changes.mails:
+        await connection.execute(INSERT_MAIL, mail.message_id, mail.sealed)

@@ -1,0 +1,172 @@
+"""The coalescing writer: whatever waits is written in one transaction, under one lock.
+
+A lock per command collapses when many write at once; one locked transaction for all that wait doesn't
+(docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import structlog
+
+from write_side.domain.errors import Conflict, KeyTaken, StoreOutOfReach
+from write_side.events.ranges import Position
+from write_side.store.batch import APPEND, arguments_of, touched_by
+from write_side.store.newcomers import insert_newcomers
+from write_side.store.trouble import BROKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from write_side.events.codec import Codec
+    from write_side.ports import Submission
+
+MAX_BATCH_COMMANDS: Final = 200
+MAX_BATCH_EVENTS: Final = 2_000
+RECONNECT_PAUSE_S: Final = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    submission: Submission
+    done: asyncio.Future[Position]
+
+    @property
+    def event_count(self) -> int:
+        return 0 if self.submission.changes is None else len(self.submission.changes.events)
+
+
+class Writer:
+    """One task, one connection. `run` must be running for `append` to be answered.
+
+    connect: opens a connection to the event store
+    patience_s: how long a command waits before it is answered with StoreOutOfReach
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]], codec: Codec, *, patience_s: float
+    ) -> None:
+        self._connect = connect
+        self._codec = codec
+        self._patience_s = patience_s
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight: list[_Waiting] = []
+        self._woken = asyncio.Event()
+        self._connection: asyncpg.Connection[Any] | None = None
+
+    async def append(self, submission: Submission) -> Position:
+        """Write everything of one command, or nothing.
+
+        returns: position of its last event
+        raises:  Conflict         a stream or a claim has moved on: load and decide again
+                 KeyTaken         the idempotency key was remembered meanwhile
+                 StoreOutOfReach  the store did not answer in time. A command that was not yet sent is withdrawn;
+                                  of one whose answer was lost it is unknown whether it was written
+        """
+        waiting = _Waiting(submission, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._woken.set()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await waiting.done
+        except TimeoutError as trouble:
+            raise StoreOutOfReach from trouble
+
+    async def run(self) -> None:
+        """Write until cancelled; what still waits then is answered with StoreOutOfReach."""
+        try:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                while batch := self._next_batch():
+                    await self._write_until_known(batch)
+        finally:
+            for waiting in (*self._in_flight, *self._waiting):
+                if not waiting.done.done():
+                    waiting.done.set_exception(StoreOutOfReach())
+            if self._connection is not None:
+                self._connection.terminate()
+
+    def _next_batch(self) -> list[_Waiting]:
+        """What waits, oldest first, up to the limits; one that shares a stream, claim or key with another waits on."""
+        batch: list[_Waiting] = []
+        left: list[_Waiting] = []
+        touched: set[object] = set()
+        event_count = 0
+        while self._waiting and len(batch) < MAX_BATCH_COMMANDS and event_count < MAX_BATCH_EVENTS:
+            waiting = self._waiting.popleft()
+            if waiting.done.done():
+                continue
+            touches = set(touched_by(waiting.submission))
+            (left if touches & touched else batch).append(waiting)
+            # What is left behind keeps its place: nothing that shares with it may overtake it.
+            touched |= touches
+            event_count += waiting.event_count
+        self._waiting.extendleft(reversed(left))
+        return batch
+
+    async def _write_until_known(self, batch: list[_Waiting]) -> None:
+        """Send the batch until its fate is known: sent again, it recognises itself by its command ids."""
+        self._in_flight = batch
+        while any(not waiting.done.done() for waiting in batch):
+            try:
+                outcomes = await self._write([waiting.submission for waiting in batch])
+            except asyncpg.DataError as fault:
+                await self._blame(batch, fault)
+            except BROKEN as trouble:
+                log.warning("event store out of reach", error=repr(trouble), commands=len(batch))
+                self._drop_connection()
+                await asyncio.sleep(RECONNECT_PAUSE_S)
+            except asyncpg.PostgresError as fault:
+                self._drop_connection()
+                await self._blame(batch, fault)
+            else:
+                _tell(batch, outcomes)
+        self._in_flight = []
+
+    async def _blame(self, batch: list[_Waiting], fault: Exception) -> None:
+        """The store refuses the batch outright: each command is tried alone, so that only the guilty one fails."""
+        if len(batch) > 1:
+            for waiting in batch:
+                await self._write_until_known([waiting])
+        elif not batch[0].done.done():
+            batch[0].done.set_exception(fault)
+
+    async def _write(self, batch: Sequence[Submission]) -> list[tuple[str, int | None]]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        arguments = arguments_of(batch, self._codec)
+        if not any(s.changes and (s.changes.users or s.changes.tokens or s.changes.mails) for s in batch):
+            rows = await self._connection.fetch(APPEND, *arguments)
+            return [(row["outcome"], row["pos"]) for row in rows]
+        async with self._connection.transaction():
+            rows = await self._connection.fetch(APPEND, *arguments)
+            for submission, row in zip(batch, rows, strict=True):
+                if row["outcome"] == "appended" and submission.changes is not None:
+                    await insert_newcomers(self._connection, submission.changes)
+        return [(row["outcome"], row["pos"]) for row in rows]
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+def _tell(batch: list[_Waiting], outcomes: list[tuple[str, int | None]]) -> None:
+    for waiting, (outcome, position) in zip(batch, outcomes, strict=True):
+        if waiting.done.done():
+            continue
+        match outcome, position:
+            case (("appended" | "written"), int()):
+                waiting.done.set_result(Position(position))
+            case "key_taken", _:
+                waiting.done.set_exception(KeyTaken())
+            case _:
+                waiting.done.set_exception(Conflict())
