@@ -315,9 +315,9 @@ async def consumer(urls: Databases, bus: EventBus, database_id: UUID, *, shares_
 
 @asynccontextmanager
 async def api_application(
-    settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool
+    settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool, *, schema_name: str = "emsp"
 ) -> AsyncIterator[web.Application]:
-    """Every call of the contract: REST, webhooks and GraphQL."""
+    """Every call of the contract: REST, webhooks, GraphQL. schema_name: another for each application of a process."""
     services = Services(
         world=write_side.world,
         accounts=write_side.accounts,
@@ -333,11 +333,14 @@ async def api_application(
         aliases=settings.graphql_aliases,
         cost=settings.graphql_cost,
         find_cap=settings.find_cap,
+        text_bytes=settings.body_graphql_bytes,
         min_position_wait_s=settings.min_position_wait_s,
     )
     async with running(views.run()):
         app = application(services)
         app.add_routes(
-            graphql_routes(await create_engine(views, limits), viewer_of, limit_bytes=settings.body_graphql_bytes)
+            graphql_routes(
+                await create_engine(views, limits, schema_name), viewer_of, limit_bytes=settings.body_graphql_bytes
+            )
         )
         yield app

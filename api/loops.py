@@ -24,15 +24,15 @@ HOUSEKEEPING_TICK_S: Final = 3_600.0
 log = structlog.get_logger(__name__)
 
 
-async def send_mails(pool: asyncpg.Pool[Any], secrets: Secrets, mailer: Mailer) -> None:
-    """Send what waits, for ever. While the store is out of reach it waits."""
+async def send_mails(pool: asyncpg.Pool[Any], secrets: Secrets, mailer: Mailer, *, tick_s: float = MAIL_TICK_S) -> None:
+    """Send what waits, for ever. While the store is out of reach it waits. tick_s: how often it looks."""
     while True:
         try:
             while await send_next(pool, secrets, mailer):
                 pass
         except StoreOutOfReach as trouble:
             log.warning("mail waits for the store", error=repr(trouble.__cause__))
-        await asyncio.sleep(MAIL_TICK_S)
+        await asyncio.sleep(tick_s)
 
 
 async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from read_side.filters import EvseWanted, Filter, Near, OneLocation, OwnEvses, OwnLocations, Page, PublicLocations
-from read_side.scope import PUBLIC, Own, Scope
+from read_side.scope import Own, Scope
 
 Question: TypeAlias = tuple[str, tuple[Any, ...]]
 """SQL text and the values of $1, $2, …"""
@@ -161,7 +161,7 @@ def render(statement: Statement) -> Question:
 
 
 def _owner(scope: Scope) -> Own:
-    if scope is PUBLIC or not isinstance(scope, Own):
+    if not isinstance(scope, Own):
         raise TypeError("this question is asked of one CPO's own")
     return scope
 

@@ -114,9 +114,14 @@ TITLES: Final = (
     "Padre ",
 )
 """A town that is called so shares its name with streets, barangays or places abroad."""
-MOST_NAMESAKES: Final = {"city": 12, "town": 5}
+MOST_NAMESAKES: Final = {"city": 12, "town": 2}
+"""Barangays of that name elsewhere, above which a bare name may mean one of them."""
+LARGE_TOWN: Final = 60_000
+"""People of a town that may have more namesakes than others: MOST_OF_LARGE_TOWN."""
+MOST_OF_LARGE_TOWN: Final = 5
 FAMOUS: Final = 500_000
-SURE_SHARE: Final = 10
+"""People of a city that may have any number of them."""
+SURE_SHARE: Final = 20
 """A city with this many times the people of all other places of its name is meant by the bare name."""
 SMALLEST_OUTPOST: Final = 600
 """People of a barangay that is worth an outpost of its own."""
@@ -273,7 +278,8 @@ def mark_alone(rows: list[Row]) -> None:
         others = sum(other.population for other in sharing[key] if other is not row)
         elsewhere = sum(province.get(code, row.province) != row.province for code in barangay_cities[key])
         is_plain = row.kind == "city" or not row.name.startswith((*TITLES, "Lopez Jaena", "Del "))
-        is_known = elsewhere <= MOST_NAMESAKES.get(row.kind, 5) or row.population >= FAMOUS
+        is_large = elsewhere <= MOST_OF_LARGE_TOWN and row.population >= LARGE_TOWN
+        is_known = elsewhere <= MOST_NAMESAKES.get(row.kind, 0) or is_large or row.population >= FAMOUS
         is_first = row.population >= SURE_SHARE * others
         row.is_alone = is_plain and is_known and is_first and key not in NOT_ALONE and key not in province_names
 

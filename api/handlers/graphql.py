@@ -16,8 +16,11 @@ from aiohttp import web
 from aiohttp.payload import AsyncIterablePayload
 
 from read_side.engine import Answer, GraphQLService
+from read_side.errors import Unavailable
+from read_side.faults import fault_of
 from read_side.guards import Guarded, NotAQuery
 from read_side.scope import Viewer
+from write_side.domain.errors import StoreOutOfReach
 
 PATH: Final = "/ocpi/cpo/graphql"
 MIN_POSITION: Final = "Emsp-Min-Position"
@@ -68,7 +71,8 @@ def graphql_routes(
 ) -> list[web.RouteDef]:
     """`GET` and `POST` of the one GraphQL path; other methods there are answered too, with 405.
 
-    viewer_of: who calls, by the Authorization header; never raises for a bad one, but says so in `Viewer.rejected`
+    viewer_of: who calls, by the Authorization header; says of a bad one so in `Viewer.rejected`, may raise
+        StoreOutOfReach, since sessions live there
     limit_bytes: largest body, after decompression
     """
 
@@ -88,6 +92,8 @@ def graphql_routes(
             _check_safe(request, answer)
         except NotServed as refused:
             return _refusal(refused, media_type)
+        except StoreOutOfReach:
+            answer = Answer(None, (fault_of(Unavailable()),))
         return _response(answer, media_type)
 
     return [web.route("*", PATH, graphql)]

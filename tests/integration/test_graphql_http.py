@@ -19,6 +19,7 @@ from read_side.scope import NOBODY, Viewer
 from tests.support.builders import PARTY
 from tests.support.databases import Databases
 from tests.support.filled_views import fill, views_of
+from write_side.domain.errors import StoreOutOfReach
 
 JSON: Final = "application/json"
 RESPONSE: Final = "application/graphql-response+json"
@@ -31,7 +32,9 @@ VIEWERS: Final = {
 
 
 async def viewer_of(request: web.Request) -> Viewer:
-    return VIEWERS.get(request.headers.get("Authorization", ""), NOBODY)
+    if request.headers["Authorization"] == "storeless":
+        raise StoreOutOfReach
+    return VIEWERS.get(request.headers["Authorization"], NOBODY)
 
 
 class Door:
@@ -252,3 +255,9 @@ async def test_the_views_must_have_reached_the_position(door: Door) -> None:
         status, headers, body = await door(query, headers={"Emsp-Min-Position": "16"}, accept=accept)
         assert (status, body["errors"][0]["extensions"]) == (503, refused(503, "UNAVAILABLE"))
         assert headers["Retry-After"] == "1"
+
+
+async def test_a_store_that_cannot_tell_who_calls_is_unavailable(door: Door) -> None:
+    for accept in (JSON, RESPONSE):
+        status, _, body = await door({"query": "{ locations { id } }"}, who="storeless", accept=accept)
+        assert (status, body["errors"][0]["extensions"]) == (503, refused(503, "UNAVAILABLE"))

@@ -62,7 +62,7 @@ class Client:
                 "cpo_owner_name": cpo_owner_name,
                 "contact_name": "Maria Santos",
                 "contact_number": "+639171234567",
-                "contact_email": f"{username}@cpo.example",
+                "contact_email": "maria@cpo.example",
                 "ocpp_ready": True,
             },
             Authorization=self.basic,
@@ -119,7 +119,7 @@ def _mail_of(username: str, mails: Path) -> dict[str, str] | None:
     return None
 
 
-def an_evse(uid: str, **changed: Any) -> dict[str, Any]:
+def an_evse(uid: str, /, **changed: Any) -> dict[str, Any]:
     """An EVSE as W1 and W2 take it, valid; a word to change or spoil it."""
     return {
         "uid": uid,
@@ -144,7 +144,7 @@ def a_connector(**changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def a_location(name: str, *evses: dict[str, Any], **changed: Any) -> dict[str, Any]:
+def a_location(name: str, /, *evses: dict[str, Any], **changed: Any) -> dict[str, Any]:
     """A location as W1 takes it, valid."""
     return {
         "name": name,

@@ -23,11 +23,12 @@ STREET_WORDS: Final = frozenset(
 
 BINDING_WORDS: Final = frozenset(
     """
-    along and at barangay bayan behind beside between by camp colonel cor corner de del dela delos district don dona el
-    fort fronting general governor las la los mayor mount nayon near new ng north nueva nuevo of off old phase president
-    purok sa san santa santo senator sitio south st the to uptown via villa zone
+    along and at bago bagong barangay bayan behind beside between by camp colonel cor corner de del dela delos
+    district don dona el fort fronting general gitna gitnang governor greater la las little los lumang malaking
+    maliit mayor mount munting near new ng north nueva nuevo of off old phase president purok sa san santa santo
+    senator sitio south the to uptown via villa zone
     """.split()  # noqa: SIM905 - as above
-) - {"st"}
+)
 """What makes the next word part of another name: `Paseo de Roxas`, `Los Angeles`, `Brgy. San Isidro`, `cor. Rizal`."""
 
 REMARK_WORDS: Final = frozenset(
@@ -54,7 +55,7 @@ _SPELLINGS: Final = {
     "sto": "santo",
 }
 # Letters that decompose don't need a line here; these marks don't, and "Ã±" is an "ñ" that was decoded wrongly.
-_MARKS: Final = {"Ã±": "ñ", "Ã‘": "Ñ", "–": " ", "—": " ", "’": "'", "‘": "'", "“": " ", "”": " ", "·": " ", "•": " "}
+_MARKS: Final = {"Ã±": "ñ", "Ã\u2018": "Ñ", "\u2018": "'", "’": "'"} | dict.fromkeys("–—“”·•", " ")
 _MARK: Final = re.compile("|".join(_MARKS))
 _REMARK: Final = re.compile(r"\([^()]*\)")
 _SEPARATORS: Final = ",;|/\n\r\t()[]"

@@ -6,12 +6,10 @@ for a place stands further left and is never asked. A wrong place is worse than 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from write_side.adapters.address_words import (
-    BINDING_WORDS,
     COUNTRY,
     POSTAL_WORDS,
     REMARK_WORDS,
@@ -20,42 +18,32 @@ from write_side.adapters.address_words import (
     segments,
     without_remarks,
 )
-from write_side.adapters.gazetteer import Gazetteer, Name, Town
+from write_side.adapters.gazetteer import Gazetteer, Town
+from write_side.adapters.mentions import Mention, mention_in
 from write_side.domain.place import Place
 
-LONGEST_NAME: Final = 8
-"""Words of the longest name in the gazetteer."""
 MOST_SKIPPED: Final = 4
 """Unknown parts between a province and its city: barangay, street, building."""
-_PREFIXES: Final = {
-    ("city", "of"): "city",
-    ("lungsod", "ng"): "city",
-    ("municipality", "of"): "town",
-    ("bayan", "ng"): "town",
-    ("province", "of"): "province",
-    ("lalawigan", "ng"): "province",
-}
-_SUFFIXES: Final = {"city": "city", "province": "province", "prov": "province"}
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A known name at the end of a part. said_as: "city", "town", "province" or ""; before: the words left of it."""
-
-    name: Name
-    said_as: str
-    before: list[str]
 
 
 @dataclass(slots=True)
 class Reading:
-    """What is known so far. provinces: those that are possible, None: all; skipped: unknown parts since."""
+    """What is known so far.
+
+    parts:     what isn't read yet
+    code:      the postal code
+    provinces: those that are possible; None: all
+    areas:     how many provinces and regions were named
+    skipped:   how many unknown parts were passed since
+    is_joined: the last part had a province behind these words, with no comma between
+    """
 
     parts: list[list[str]]
     code: str | None = None
     provinces: frozenset[str] | None = None
     areas: int = 0
     skipped: int = 0
+    is_joined: bool = False
 
 
 def place_of(gazetteer: Gazetteer, address: str) -> Place | None:
@@ -85,51 +73,62 @@ def _is_telephone(words: list[str]) -> bool:
 
 def _town(gazetteer: Gazetteer, reading: Reading) -> Town | None:
     city_of_area: Town | None = None
-    while reading.parts and reading.skipped <= MOST_SKIPPED:
+    while reading.skipped <= MOST_SKIPPED:
         _take_country_and_code(gazetteer, reading)
         if not reading.parts:
             break
-        mention = _mention(gazetteer, reading.parts[-1])
-        if mention is None:
-            if reading.provinces is None:
-                return None
-            _skip(reading)
-        elif _is_area(mention, reading):
+        mention = mention_in(gazetteer, reading.parts[-1])
+        if mention is not None and _is_area(mention, reading):
             city_of_area = _city_of_area(mention, reading)
-        else:
-            town = _chosen(gazetteer, mention, reading)
-            if town is not None:
-                return _unless_contradicted(gazetteer, town, mention, reading)
-            if reading.provinces is None:
-                return None
-            _skip(reading)
-    return _by_code(gazetteer, reading) or city_of_area
+            continue
+        town = None if mention is None else _chosen(gazetteer, mention, reading)
+        if mention is not None and town is not None:
+            return _unless_contradicted(gazetteer, town, mention, reading)
+        if reading.provinces is None:
+            return None
+        _skip(reading)
+    return _by_code(gazetteer, reading) or _unless_elsewhere(gazetteer, city_of_area, reading.code)
 
 
 def _skip(reading: Reading) -> None:
     reading.parts.pop()
     reading.skipped += 1
+    reading.is_joined = False
 
 
 def _take_country_and_code(gazetteer: Gazetteer, reading: Reading) -> None:
     """Take country and postal code off the end, in either order: `Makati 1226 Philippines`, `1226 Makati, PH`."""
     parts = reading.parts
-    while parts:
-        words = parts[-1]
-        if reading.provinces is None and words[-1] in COUNTRY:
-            words.pop()
-            if words == ["republic", "of", "the"]:
-                words.clear()
-        elif _is_code(words[-1]) and (len(words) > 1 or len(parts) > 1) and reading.code is None:
-            reading.code = words.pop()
-            while words and words[-1] in POSTAL_WORDS:
-                words.pop()
-        elif reading.code is None and _is_code(words[0]) and _is_whole(_mention(gazetteer, words[1:])):
-            reading.code = words.pop(0)
-        elif words:
-            return
-        if not words:
+    while parts and (_took_country(reading) or _took_code(gazetteer, reading)):
+        if not parts[-1]:
             parts.pop()
+            reading.is_joined = False
+            _drop_remarks(parts)
+
+
+def _took_country(reading: Reading) -> bool:
+    words = reading.parts[-1]
+    if reading.provinces is not None or words[-1] not in COUNTRY:
+        return False
+    words.pop()
+    if words == ["republic", "of", "the"]:
+        words.clear()
+    return True
+
+
+def _took_code(gazetteer: Gazetteer, reading: Reading) -> bool:
+    words = reading.parts[-1]
+    if reading.code is not None:
+        return False
+    if _is_code(words[-1]) and (len(words) > 1 or len(reading.parts) > 1):
+        reading.code = words.pop()
+        while words and words[-1] in POSTAL_WORDS:
+            words.pop()
+        return True
+    if _is_code(words[0]) and _is_whole(mention_in(gazetteer, words[1:])):
+        reading.code = words.pop(0)
+        return True
+    return False
 
 
 def _is_code(word: str) -> bool:
@@ -138,36 +137,6 @@ def _is_code(word: str) -> bool:
 
 def _is_whole(mention: Mention | None) -> bool:
     return mention is not None and not mention.before
-
-
-def _mention(gazetteer: Gazetteer, words: Sequence[str]) -> Mention | None:
-    """The longest known name at the end of a part."""
-    if not words:
-        return None
-    named = _longest(gazetteer, words)
-    said_as = ""
-    if named is None and words[-1] in _SUFFIXES:
-        said_as = _SUFFIXES[words[-1]]
-        words = words[:-1]
-        named = _longest(gazetteer, words)
-    if named is None:
-        return None
-    name, size = named
-    before = list(words[: len(words) - size])
-    prefix = _PREFIXES.get((before[-2], before[-1])) if len(before) > 1 else None
-    if prefix is not None:
-        return Mention(name, prefix, before[:-2])
-    if before and before[-1] in BINDING_WORDS:
-        return None
-    return Mention(name, said_as, before)
-
-
-def _longest(gazetteer: Gazetteer, words: Sequence[str]) -> tuple[Name, int] | None:
-    for size in range(min(LONGEST_NAME, len(words)), 0, -1):
-        name = gazetteer.names.get(" ".join(words[-size:]))
-        if name is not None:
-            return name, size
-    return None
 
 
 def _is_area(mention: Mention, reading: Reading) -> bool:
@@ -193,6 +162,7 @@ def _city_of_area(mention: Mention, reading: Reading) -> Town | None:
         _skip(reading)
         return None
     reading.provinces = narrowed
+    reading.is_joined = bool(mention.before)
     if mention.before:
         reading.parts[-1] = mention.before
     else:
@@ -221,18 +191,26 @@ def _chosen(gazetteer: Gazetteer, mention: Mention, reading: Reading) -> Town | 
     if len(towns) != 1:
         return None
     town = towns[0]
-    is_named_city = town.is_city and mention.said_as == "city"
     is_told_by_code = reading.code is not None and reading.code in town.codes
-    if reading.provinces is None and not is_told_by_code and _is_elsewhere(gazetteer, town, reading.code):
-        return None
-    is_sure = town.is_alone or is_named_city
     is_backed = reading.provinces is not None or is_told_by_code
+    if not is_backed and _is_elsewhere(gazetteer, town, reading.code):
+        return None
+    return town if _is_sure(town, mention, reading, is_backed=is_backed) else None
+
+
+def _is_sure(town: Town, mention: Mention, reading: Reading, *, is_backed: bool) -> bool:
+    """Whether a name at this place of the address is the town's, not that of a street, a barangay or a shop.
+
+    is_backed: the province or the postal code agrees
+    """
+    is_told = town.is_alone or (town.is_city and mention.said_as == "city")
+    is_whole = not mention.before
     if reading.skipped:
-        return town if is_sure or (town.is_city and not mention.before) else None
-    if not mention.before:
-        return town if is_sure or is_backed else None
-    follows_street = mention.before[-1] in STREET_WORDS or mention.before[-1].isdigit()
-    return town if is_sure or (is_backed and (town.is_city or follows_street)) else None
+        return is_told or (town.is_city and is_whole)
+    if is_told or not is_backed:
+        return is_told
+    follows_street = not is_whole and (mention.before[-1] in STREET_WORDS or mention.before[-1].isdigit())
+    return is_whole or town.is_city or follows_street or reading.is_joined
 
 
 def _by_preference(towns: list[Town], mention: Mention, reading: Reading) -> list[Town]:
@@ -252,14 +230,19 @@ def _is_elsewhere(gazetteer: Gazetteer, town: Town, code: str | None) -> bool:
     return bool(having) and all(other.place.province != town.place.province for other in having)
 
 
+def _unless_elsewhere(gazetteer: Gazetteer, town: Town | None, code: str | None) -> Town | None:
+    return None if town is None or _is_elsewhere(gazetteer, town, code) else town
+
+
 def _unless_contradicted(gazetteer: Gazetteer, town: Town, mention: Mention, reading: Reading) -> Town | None:
     """The town; or where the part before names another city of its province, that one for Manila, else None.
 
-    People say Manila for all of the capital region: `Ayala Avenue, Makati, Manila`. `Mandaue City, Cebu City` is unclear.
+    People say Manila for all of the capital region: `Ayala Avenue, Makati, Manila`. Where `Mandaue City, Cebu City`
+    lies is anybody's guess.
     """
     left = mention.before or (reading.parts[-2] if len(reading.parts) > 1 else [])
-    other = _mention(gazetteer, left)
-    if other is None or other.name.provinces:
+    other = mention_in(gazetteer, left)
+    if other is None or (other.name.provinces and other.said_as != "city"):
         return town
     near = Reading([left], provinces=frozenset({town.place.province}))
     others = [each for each in _fitting(other, near) if each.place.city != town.place.city and each.is_city]

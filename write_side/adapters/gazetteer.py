@@ -48,7 +48,8 @@ class Gazetteer:
 
     names:    by `address_words.key`
     by_code:  postal code → the towns that have it
-    points:   (lat, lng, place): the centre of each town, and the barangays that lie nearer to another's centre
+    points:   (lat, lng, place): the centre of each town, the barangays that lie nearer to another's, and places in it
+              such as a mall on new land
     """
 
     names: Mapping[str, Name]
@@ -69,7 +70,7 @@ def gazetteer() -> Gazetteer:
     return Gazetteer(
         names=_names(rows, towns, other_names),
         by_code={code: tuple(having) for code, having in by_code.items()},
-        points=tuple(_points(rows, towns)),
+        points=(*_points(rows, towns), *_points_of_names(other_names, towns)),
     )
 
 
@@ -95,7 +96,7 @@ def _town(row: Mapping[str, str]) -> Town:
 def _names(rows: list[dict[str, str]], towns: list[Town], other_names: list[dict[str, str]]) -> dict[str, Name]:
     of_key: dict[str, list[Town]] = defaultdict(list)
     provinces: dict[str, set[str]] = defaultdict(set)
-    by_said = {f"{town.place.city}, {town.place.province}": town for town in towns}
+    by_said = _by_said(towns)
     for row, town in zip(rows, towns, strict=True):
         provinces[key(row["province"])].add(row["province"])
         for spelling in _spellings(row["name"]):
@@ -146,3 +147,14 @@ def _points(rows: list[dict[str, str]], towns: list[Town]) -> Iterator[tuple[flo
         for shift in row["outposts"].split():
             up, _, right = shift.partition(",")
             yield place.lat + int(up) * _THOUSANDTH, place.lng + int(right) * _THOUSANDTH, place
+
+
+def _points_of_names(rows: list[dict[str, str]], towns: list[Town]) -> Iterator[tuple[float, float, Place]]:
+    by_said = _by_said(towns)
+    for row in rows:
+        if row["lat"]:
+            yield float(row["lat"]), float(row["lng"]), by_said[row["means"]].place
+
+
+def _by_said(towns: list[Town]) -> dict[str, Town]:
+    return {f"{town.place.city}, {town.place.province}": town for town in towns}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from write_side.domain.changes import Changes
+    from eventsourcing.domain import DomainEvent
+
     from write_side.events.codec import Codec
     from write_side.ports import Submission
+
+Row: TypeAlias = tuple[object, ...]
 
 APPEND: Final = """
     select command, outcome, pos
@@ -31,51 +34,46 @@ def touched_by(submission: Submission) -> Iterator[object]:
             yield claim.scope, claim.key
 
 
-def arguments_of(batch: Sequence[Submission], codec: Codec) -> tuple[list[object], ...]:
-    """The twenty arrays of es.append, column by column."""
-    columns = _Columns()
-    for number, submission in enumerate(batch, start=1):
-        columns.add(number, submission, codec)
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One command as rows of the arrays of es.append, but for its number in the batch."""
+
+    command: Row
+    events: tuple[Row, ...]
+    claims: tuple[Row, ...]
+    keys: tuple[Row, ...]
+
+
+def encoded(submission: Submission, codec: Codec) -> Encoded:
+    """The rows of one command. raises: TypeError where an event or the answer holds what JSON can't."""
+    origin, changes = submission.origin, submission.changes
+    party = "" if changes is None else str(changes.party)
+    command = (submission.command_id, party, origin.correlation_id, origin.actor, submission.position)
+    keys: tuple[Row, ...] = ()
+    if origin.key is not None:
+        answer = orjson.dumps({"data": submission.data, "ignored": submission.ignored}).decode()
+        keys = ((origin.key.scope, origin.key.key, origin.key.fingerprint, answer),)
+    if changes is None:
+        return Encoded(command, (), (), keys)
+    claims = tuple((claim.scope, claim.key, claim.owner) for claim in changes.claims)
+    return Encoded(command, tuple(_event_row(event, codec) for event in changes.events), claims, keys)
+
+
+def _event_row(event: DomainEvent, codec: Codec) -> Row:
+    stored = codec.encode(event)
+    return (stored.originator_id, stored.originator_version, stored.topic, stored.state, event.timestamp)
+
+
+def arguments_of(batch: Sequence[Encoded]) -> tuple[list[object], ...]:
+    """The twenty arrays of es.append, column by column; commands are numbered from 1."""
+    numbered = list(enumerate(batch, start=1))
     return (
-        *_turned(columns.commands, 5),
-        *_turned(columns.events, 6),
-        *_turned(columns.claims, 4),
-        *_turned(columns.keys, 5),
+        *_turned([one.command for one in batch], 5),
+        *_turned([(number, *row) for number, one in numbered for row in one.events], 6),
+        *_turned([(number, *row) for number, one in numbered for row in one.claims], 4),
+        *_turned([(number, *row) for number, one in numbered for row in one.keys], 5),
     )
 
 
-def _turned(rows: list[tuple[object, ...]], width: int) -> list[list[object]]:
+def _turned(rows: list[Row], width: int) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-
-
-@dataclass(slots=True)
-class _Columns:
-    commands: list[tuple[object, ...]] = field(default_factory=list)
-    events: list[tuple[object, ...]] = field(default_factory=list)
-    claims: list[tuple[object, ...]] = field(default_factory=list)
-    keys: list[tuple[object, ...]] = field(default_factory=list)
-
-    def add(self, number: int, submission: Submission, codec: Codec) -> None:
-        origin, changes = submission.origin, submission.changes
-        party = "" if changes is None else str(changes.party)
-        self.commands.append((submission.command_id, party, origin.correlation_id, origin.actor, submission.position))
-        if changes is not None:
-            self._add_changes(number, changes, codec)
-        if origin.key is not None:
-            answer = orjson.dumps({"data": submission.data, "ignored": submission.ignored}).decode()
-            self.keys.append((number, origin.key.scope, origin.key.key, origin.key.fingerprint, answer))
-
-    def _add_changes(self, number: int, changes: Changes, codec: Codec) -> None:
-        for event in changes.events:
-            stored = codec.encode(event)
-            self.events.append(
-                (
-                    number,
-                    stored.originator_id,
-                    stored.originator_version,
-                    stored.topic,
-                    stored.state,
-                    event.timestamp,
-                )
-            )
-        self.claims += [(number, claim.scope, claim.key, claim.owner) for claim in changes.claims]

@@ -16,7 +16,7 @@ import structlog
 
 from write_side.domain.errors import Conflict, KeyTaken, StoreOutOfReach
 from write_side.events.ranges import Position
-from write_side.store.batch import APPEND, arguments_of, touched_by
+from write_side.store.batch import APPEND, Encoded, arguments_of, encoded, touched_by
 from write_side.store.newcomers import insert_newcomers
 from write_side.store.trouble import BROKEN
 
@@ -36,18 +36,16 @@ log = structlog.get_logger(__name__)
 @dataclass(slots=True, eq=False)
 class _Waiting:
     submission: Submission
+    rows: Encoded
     done: asyncio.Future[Position]
-
-    @property
-    def event_count(self) -> int:
-        return 0 if self.submission.changes is None else len(self.submission.changes.events)
 
 
 class Writer:
     """One task, one connection. `run` must be running for `append` to be answered.
 
     connect: opens a connection to the event store
-    patience_s: how long a command waits before it is answered with StoreOutOfReach
+    patience_s: how long a command waits before it is answered with StoreOutOfReach; the store has half of it to
+                answer a batch, so that one whose answer is lost is sent again while somebody waits for it
     """
 
     def __init__(
@@ -70,7 +68,9 @@ class Writer:
                  StoreOutOfReach  the store did not answer in time. A command that was not yet sent is withdrawn;
                                   of one whose answer was lost it is unknown whether it was written
         """
-        waiting = _Waiting(submission, asyncio.get_running_loop().create_future())
+        # Encoded here, so that what can't be is its sender's trouble and not the writer's.
+        rows = encoded(submission, self._codec)
+        waiting = _Waiting(submission, rows, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._woken.set()
         try:
@@ -86,6 +86,7 @@ class Writer:
                 await self._woken.wait()
                 self._woken.clear()
                 while batch := self._next_batch():
+                    self._in_flight = batch
                     await self._write_until_known(batch)
         finally:
             for waiting in (*self._in_flight, *self._waiting):
@@ -108,28 +109,29 @@ class Writer:
             (left if touches & touched else batch).append(waiting)
             # What is left behind keeps its place: nothing that shares with it may overtake it.
             touched |= touches
-            event_count += waiting.event_count
+            event_count += len(waiting.rows.events)
         self._waiting.extendleft(reversed(left))
         return batch
 
     async def _write_until_known(self, batch: list[_Waiting]) -> None:
-        """Send the batch until its fate is known: sent again, it recognises itself by its command ids."""
-        self._in_flight = batch
-        while any(not waiting.done.done() for waiting in batch):
+        """Send the batch until its fate is known: sent again, it recognises itself by its command ids.
+
+        Whoever has lost patience is left out of the next try: what was answered with 503 is not written afterwards.
+        """
+        while batch := [waiting for waiting in batch if not waiting.done.done()]:
             try:
-                outcomes = await self._write([waiting.submission for waiting in batch])
-            except asyncpg.DataError as fault:
-                await self._blame(batch, fault)
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self._connect()
+                    continue
+                outcomes = await self._write(self._connection, batch)
             except BROKEN as trouble:
                 log.warning("event store out of reach", error=repr(trouble), commands=len(batch))
                 self._drop_connection()
                 await asyncio.sleep(RECONNECT_PAUSE_S)
             except asyncpg.PostgresError as fault:
-                self._drop_connection()
                 await self._blame(batch, fault)
             else:
                 _tell(batch, outcomes)
-        self._in_flight = []
 
     async def _blame(self, batch: list[_Waiting], fault: Exception) -> None:
         """The store refuses the batch outright: each command is tried alone, so that only the guilty one fails."""
@@ -139,18 +141,20 @@ class Writer:
         elif not batch[0].done.done():
             batch[0].done.set_exception(fault)
 
-    async def _write(self, batch: Sequence[Submission]) -> list[tuple[str, int | None]]:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-        arguments = arguments_of(batch, self._codec)
-        if not any(s.changes and (s.changes.users or s.changes.tokens or s.changes.mails) for s in batch):
-            rows = await self._connection.fetch(APPEND, *arguments)
-            return [(row["outcome"], row["pos"]) for row in rows]
-        async with self._connection.transaction():
-            rows = await self._connection.fetch(APPEND, *arguments)
-            for submission, row in zip(batch, rows, strict=True):
-                if row["outcome"] == "appended" and submission.changes is not None:
-                    await insert_newcomers(self._connection, submission.changes)
+    async def _write(
+        self, connection: asyncpg.Connection[Any], batch: Sequence[_Waiting]
+    ) -> list[tuple[str, int | None]]:
+        arguments = arguments_of([waiting.rows for waiting in batch])
+        changes = [waiting.submission.changes for waiting in batch]
+        async with asyncio.timeout(self._patience_s / 2):
+            if not any(c and (c.users or c.tokens or c.mails) for c in changes):
+                rows = await connection.fetch(APPEND, *arguments)
+                return [(row["outcome"], row["pos"]) for row in rows]
+            async with connection.transaction():
+                rows = await connection.fetch(APPEND, *arguments)
+                for row, brought in zip(rows, changes, strict=True):
+                    if row["outcome"] == "appended" and brought is not None:
+                        await insert_newcomers(connection, brought)
         return [(row["outcome"], row["pos"]) for row in rows]
 
     def _drop_connection(self) -> None:

@@ -1,0 +1,88 @@
+"""One whole service in this process, on a database of its own: what `emsp run` composes, without the command."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import asyncpg
+
+from api import compose
+from api.compose import Databases, WriteSide
+from api.loops import send_mails
+from api.roles import serving
+from api.settings import Settings
+from tests.support.client import Client
+
+SECRET: Final = "a-secret-of-a-test-client"
+_numbers: Final = itertools.count(1)
+READ_ONLY_SECRET: Final = "a-secret-of-a-read-only-client"
+KEYS: Final = {
+    "jwt_access_key": "access-key-of-a-test-deployment-0001",
+    "jwt_refresh_key": "refresh-key-of-a-test-deployment-001",
+    "seal_key": "seal-key-of-a-test-deployment-0000001",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service. mails: its folder of .eml files; store: a session of the test's own."""
+
+    base_url: str
+    client: Client
+    mails: Path
+    store: asyncpg.Connection[Any]
+    write_side: WriteSide
+
+    async def event_count(self) -> int:
+        """How many events there are."""
+        count: int = await self.store.fetchval("select count(*) from es.events")
+        return count
+
+
+@asynccontextmanager
+async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[Service]:
+    """A service on that empty database; settings as in `Settings`."""
+    configured = Settings.model_validate(
+        {
+            "event_store_url": dsn,
+            "data_dir": folder,
+            "clients": f"app:{SECRET},reader:{READ_ONLY_SECRET}:read",
+            "rate_register": "1000/minute",
+            **KEYS,
+            **settings,
+        }
+    )
+    urls = Databases(dsn, dsn)
+    async with AsyncExitStack() as stack:
+        made = await compose.migrate(urls)
+        bus = await stack.enter_async_context(compose.event_bus(configured, urls))
+        publisher = compose.publisher(urls, bus)
+        consumer = await stack.enter_async_context(compose.consumer(urls, bus, made.database_id, shares_loop=True))
+        write_side = await stack.enter_async_context(compose.write_side(configured, urls))
+        mail = send_mails(write_side.pool, write_side.world.secrets, compose.mailer_of(configured), tick_s=0.02)
+        await stack.enter_async_context(compose.running(publisher.run(), consumer.run(), mail))
+        views = await stack.enter_async_context(compose.views_pool(configured, urls.read_model))
+        app = await stack.enter_async_context(
+            compose.api_application(configured, urls, write_side, views, schema_name=f"emsp {next(_numbers)}")
+        )
+        port = await stack.enter_async_context(serving(app, "127.0.0.1", 0))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        store = await asyncpg.connect(dsn)
+        stack.push_async_callback(store.close)
+        base_url = f"http://127.0.0.1:{port}"
+        client = Client(session, base_url, aiohttp.encode_basic_auth("app", SECRET))
+        yield Service(base_url, client, folder / "mail", store, write_side)
+
+
+async def until_drawn(of: Service) -> None:
+    """Return when the views show every event."""
+    async with asyncio.timeout(20):
+        while await of.store.fetchval("select head.pos <> checkpoint.pos from es.head, views.checkpoint"):
+            await asyncio.sleep(0.01)
