@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -180,12 +179,10 @@ async def test_another_content_type_is_not_read(door: Door, content_type: str | 
 async def test_bad_input_of_every_kind_is_a_400_with_errors_and_without_data(
     door: Door, body: Any, accept: str
 ) -> None:
-    began = time.perf_counter()
     status, _, answer = await door(body, accept=accept)
     assert status == 400
     assert list(answer) == ["errors"]
     assert answer["errors"][0]["extensions"] == refused(400)
-    assert time.perf_counter() - began < 0.5
 
 
 async def test_invalid_queries_are_400_only_for_who_understands_it(door: Door) -> None:

@@ -10,6 +10,7 @@ from ocpi.identifiers import Party, folded
 from write_side.accounts import sessions, tokens
 from write_side.accounts.secrets import token_hash
 from write_side.accounts.tokens import Bearer, TooManyTries, Unauthorized
+from write_side.accounts.trouble import reaching_the_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,19 +28,23 @@ USER: Final = """
      where user_key = $1
 """
 
+TAKE_TURNS: Final = """
+    select pg_advisory_xact_lock(hashtextextended('login from ' || $1, 0))
+"""
+"""Tries of one address are counted one after the other: those that come at once see each other."""
+
 COUNT_THIS_TRY: Final = """
     insert into es.login_tries (user_key, address)
     values ($1, $2)
     returning id
 """
 
-TRIES_BEFORE: Final = """
+TRIES: Final = """
     select count(*) filter (where user_key = $2) as of_pair,
            count(*) as of_address
       from es.login_tries
      where address = $1
-       and id < $3
-       and at > now() - $4::interval
+       and at > now() - $3::interval
 """
 
 FORGET_TRY: Final = """
@@ -88,40 +93,48 @@ class Accounts:
         """A new session. address: where the call comes from.
 
         raises: Unauthorized  wrong user, wrong password or a temporary password that is over: all the same
-                TooManyTries  too many wrong pairs, counted over all replicas
+                TooManyTries  too many wrong pairs, counted over all replicas; one that is being tried counts as wrong
+                StoreOutOfReach
         """
-        user_key = folded(username)
-        attempt = await self._count(user_key, address)
-        user = await self.pool.fetchrow(USER, user_key)
-        right = await self.secrets.password_is(password, None if user is None else user["password_hash"])
-        at = self.clock()
-        if user is None or not right or (user["temporary_until"] is not None and user["temporary_until"] <= at):
+        if "\0" in username:
+            # Nobody is called so, and PostgreSQL's text can't even ask.
             raise Unauthorized
-        await self.pool.execute(FORGET_TRY, attempt, self.rules.window)
-        return await self._open(user, at)
+        user_key = folded(username)
+        with reaching_the_accounts():
+            attempt = await self._count(user_key, address)
+            user = await self.pool.fetchrow(USER, user_key)
+            right = await self.secrets.password_is(password, None if user is None else user["password_hash"])
+            at = self.clock()
+            if user is None or not right or (user["temporary_until"] is not None and user["temporary_until"] <= at):
+                raise Unauthorized
+            await self.pool.execute(FORGET_TRY, attempt, self.rules.window)
+            return await self._open(user, at)
 
     async def bearer(self, access_token: str) -> Bearer:
-        """Who that access token speaks for. raises: TokenExpired, Unauthorized."""
+        """Who that access token speaks for. raises: TokenExpired, Unauthorized, StoreOutOfReach."""
         bearer = tokens.read(access_token, "access", self.keys)
-        if not await sessions.is_alive(self.pool, bearer.session_id, at=self.clock()):
+        with reaching_the_accounts():
+            is_alive = await sessions.is_alive(self.pool, bearer.session_id, at=self.clock())
+        if not is_alive:
             raise Unauthorized
         return bearer
 
     async def machine(self, token_c: str) -> tuple[Party, int]:
-        """The CPO whose CREDENTIALS_TOKEN_C that is, and its cpo_owner_id. raises: Unauthorized."""
-        owner = await sessions.token_c_owner(self.pool, token_hash(token_c))
+        """The CPO whose CREDENTIALS_TOKEN_C that is, and its cpo_owner_id. raises: Unauthorized, StoreOutOfReach."""
+        with reaching_the_accounts():
+            owner = await sessions.token_c_owner(self.pool, token_hash(token_c))
         if owner is None:
             raise Unauthorized
         return Party(owner["country_code"], owner["party_id"]), owner["cpo_owner_id"]
 
     async def _count(self, user_key: str, address: str) -> int:
-        attempt: int = await self.pool.fetchval(COUNT_THIS_TRY, user_key, address)
-        before = await self.pool.fetchrow(TRIES_BEFORE, address, user_key, attempt, self.rules.window)
-        if before is not None and (
-            before["of_pair"] >= self.rules.wrong_pairs or before["of_address"] >= self.rules.wrong_pairs_of_address
-        ):
-            await self.pool.execute(FORGET_TRY, attempt, self.rules.window)
-            raise TooManyTries(int(self.rules.window.total_seconds()))
+        rules = self.rules
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(TAKE_TURNS, address)
+            tries = await connection.fetchrow(TRIES, address, user_key, rules.window)
+            if tries["of_pair"] >= rules.wrong_pairs or tries["of_address"] >= rules.wrong_pairs_of_address:
+                raise TooManyTries(int(rules.window.total_seconds()))
+            attempt: int = await connection.fetchval(COUNT_THIS_TRY, user_key, address)
         return attempt
 
     async def _open(self, user: asyncpg.Record, at: datetime) -> LoggedIn:

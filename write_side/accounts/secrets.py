@@ -22,7 +22,8 @@ PASSWORD_LENGTH: Final = 16
 
 def token_hash(token: str) -> bytes:
     """SHA-256 of a token; enough, since our tokens are random with at least 128 bits (contract §1)."""
-    return hashlib.sha256(token.encode()).digest()
+    # A header may bring bytes that are no UTF-8, as lone surrogates: no token of ours, and no error.
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 class SystemSecrets:

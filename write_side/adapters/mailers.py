@@ -42,3 +42,13 @@ class EmlMailer:
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(self._folder / f"{name}.eml")
+        _sync(self._folder)
+
+
+def _sync(folder: Path) -> None:
+    """The folder's names survive a crash: a mail is deleted from the store once it is here."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

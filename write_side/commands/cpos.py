@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTPUTF8
 from typing import TYPE_CHECKING
 
 from ocpi.identifiers import Party, folded
@@ -111,7 +111,8 @@ def welcome_mail(
         f"Token C: {token}\n",
         cte="8bit",
     )
-    return message.as_bytes(policy=SMTP)
+    # An address may hold letters beyond ASCII (RFC 6532).
+    return message.as_bytes(policy=SMTPUTF8)
 
 
 async def load_register(command: RegisterCpo, _facts: RegisterFacts | None, world: World) -> RegisterState:

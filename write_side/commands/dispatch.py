@@ -52,7 +52,9 @@ async def dispatch(command: Command, origin: Origin, world: World) -> Answer:
 
     returns: the contract's payload and the position of the last event; under a key that was used for the same body
              before, what was answered then
-    raises:  Faults, DomainError  refused; StoreOutOfReach, GeocoderOutOfReach  nothing was done
+    raises:  Faults, DomainError  refused
+             GeocoderOutOfReach   nothing was done
+             StoreOutOfReach      nothing was half done; where the store's answer was lost, unknown whether it was done
     """
     if (answer := await _remembered(origin.key, world)) is not None:
         return answer
@@ -95,10 +97,12 @@ async def _decide_and_append(command: Command, origin: Origin, world: World) -> 
                 await world.pause(attempt)
                 continue
             return Answer(decision.data, position, decision.ignored)
-        raise StoreOutOfReach
     except (Faults, DomainError, KeyTaken):
+        # Known not to be written. After other trouble it may be: then what was reserved stays reserved.
         await handler.abandon(command, facts, world)
         raise
+    await handler.abandon(command, facts, world)
+    raise StoreOutOfReach
 
 
 async def _append(submission: Submission, world: World) -> Position:

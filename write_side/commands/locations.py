@@ -190,7 +190,7 @@ def decide_push(command: PushLocations, facts: PushFacts, state: PushState) -> D
 
 @dataclass(frozen=True, slots=True)
 class ChangeFacts:
-    """placed: of the patch's address and coordinates."""
+    """placed: of the patch's address, and of the CPO's coordinates after the change."""
 
     at: datetime
     placed: Placed
@@ -210,8 +210,20 @@ async def prepare_change(command: ChangeLocation, world: World, _command_id: UUI
     patch = command.patch
     placed = Placed(None, None)
     if patch.address is not None or patch.lat is not None:
-        placed = (await world.geocoder.place_many([Ask(patch.address or "", patch.lat, patch.lng)]))[0]
+        lat, lng = await _coordinates(command, world)
+        placed = (await world.geocoder.place_many([Ask(patch.address or "", lat, lng)]))[0]
     return ChangeFacts(world.clock(), placed)
+
+
+async def _coordinates(command: ChangeLocation, world: World) -> tuple[float | None, float | None]:
+    """The CPO's coordinates after the change: those of the patch, or what it sent before."""
+    if command.patch.lat is not None:
+        return command.patch.lat, command.patch.lng
+    history = await world.events.load([location_stream(command.location_id)])
+    location = location_of(history, command.location_id, command.party)
+    if location is None or location.data["coordinates_by"] != "cpo":
+        return None, None
+    return location.data["lat"], location.data["lng"]
 
 
 async def load_change(command: ChangeLocation, _facts: ChangeFacts, world: World) -> ChangeState:

@@ -108,6 +108,7 @@ def change(location: Location, patch: LocationPatch, *, placed: Placed, at: date
     """The event that changes what the patch names; None where all is so already.
 
     What the CPO sent stays until it sends otherwise; what was derived from it is derived anew.
+    placed: of the patch's address and of the CPO's coordinates after the change
     raises: LocationNotFound  the new address, or the coordinates that placed it, can't be placed
     """
     wished: LocationData = {}
@@ -130,14 +131,15 @@ def change(location: Location, patch: LocationPatch, *, placed: Placed, at: date
 
 def _moved(location: Location, patch: LocationPatch, placed: Placed) -> LocationData:
     moved: LocationData = {}
-    if patch.address is not None:
+    address = None if patch.address == location.data["address"] else patch.address
+    if address is not None:
         place, by = where(placed)
-        moved = {"address": patch.address, "place": place_data(place, by)}
+        moved = {"address": address, "place": place_data(place, by)}
         if location.data["coordinates_by"] == "geocoder":
             moved["lat"], moved["lng"] = place.lat, place.lng
     if patch.lat is not None and patch.lng is not None:
         moved["lat"], moved["lng"], moved["coordinates_by"] = patch.lat, patch.lng, "cpo"
-        if patch.address is None and location.data["place"]["by"] == "coordinates":
+        if address is None and location.data["place"]["by"] == "coordinates":
             if placed.by_coordinates is None:
                 raise LocationNotFound
             moved["place"] = place_data(placed.by_coordinates, "coordinates")

@@ -21,6 +21,8 @@ BROKEN: Final = (
     asyncpg.InternalClientError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
+    # After a failover the server may be a standby: the next connection leads to the new primary.
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 
@@ -29,7 +31,5 @@ def reaching_the_store() -> Iterator[None]:
     """Inside, a broken connection is StoreOutOfReach. A wrong argument (asyncpg.DataError) stays what it is: a bug."""
     try:
         yield
-    except asyncpg.DataError:
-        raise
     except BROKEN as trouble:
         raise StoreOutOfReach from trouble

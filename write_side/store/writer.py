@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from write_side.events.codec import Codec
     from write_side.ports import Submission
+
+Outcome: TypeAlias = tuple[str, int | None]
+"""What became of a command, in the words of es.append, and its position where it has one."""
 
 MAX_BATCH_COMMANDS: Final = 200
 MAX_BATCH_EVENTS: Final = 2_000
@@ -116,7 +119,7 @@ class Writer:
     async def _write_until_known(self, batch: list[_Waiting]) -> None:
         """Send the batch until its fate is known: sent again, it recognises itself by its command ids.
 
-        Whoever has lost patience is left out of the next try: what was answered with 503 is not written afterwards.
+        Whoever has lost patience is left out of the next try: what was answered with 503 is not sent afterwards.
         """
         while batch := [waiting for waiting in batch if not waiting.done.done()]:
             try:
@@ -129,6 +132,7 @@ class Writer:
                 self._drop_connection()
                 await asyncio.sleep(RECONNECT_PAUSE_S)
             except asyncpg.PostgresError as fault:
+                self._drop_connection()
                 await self._blame(batch, fault)
             else:
                 _tell(batch, outcomes)
@@ -141,12 +145,12 @@ class Writer:
         elif not batch[0].done.done():
             batch[0].done.set_exception(fault)
 
-    async def _write(
-        self, connection: asyncpg.Connection[Any], batch: Sequence[_Waiting]
-    ) -> list[tuple[str, int | None]]:
-        arguments = arguments_of([waiting.rows for waiting in batch])
-        changes = [waiting.submission.changes for waiting in batch]
-        async with asyncio.timeout(self._patience_s / 2):
+    async def _write(self, connection: asyncpg.Connection[Any], batch: Sequence[_Waiting]) -> list[Outcome]:
+        # A cancelled statement would wait for a server that may be gone; one on a closed connection ends at once.
+        overdue = asyncio.get_running_loop().call_later(self._patience_s / 2, connection.terminate)
+        try:
+            arguments = arguments_of([waiting.rows for waiting in batch])
+            changes = [waiting.submission.changes for waiting in batch]
             if not any(c and (c.users or c.tokens or c.mails) for c in changes):
                 rows = await connection.fetch(APPEND, *arguments)
                 return [(row["outcome"], row["pos"]) for row in rows]
@@ -155,7 +159,9 @@ class Writer:
                 for row, brought in zip(rows, changes, strict=True):
                     if row["outcome"] == "appended" and brought is not None:
                         await insert_newcomers(connection, brought)
-        return [(row["outcome"], row["pos"]) for row in rows]
+            return [(row["outcome"], row["pos"]) for row in rows]
+        finally:
+            overdue.cancel()
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -163,7 +169,7 @@ class Writer:
             self._connection = None
 
 
-def _tell(batch: list[_Waiting], outcomes: list[tuple[str, int | None]]) -> None:
+def _tell(batch: list[_Waiting], outcomes: list[Outcome]) -> None:
     for waiting, (outcome, position) in zip(batch, outcomes, strict=True):
         if waiting.done.done():
             continue
