@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydantic import SecretStr
 
 KEY_BYTES: Final = 48
 FOLDER_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
 
 
 def key_of(configured: SecretStr | None, data_dir: Path, name: str) -> str:
@@ -27,8 +26,8 @@ def key_of(configured: SecretStr | None, data_dir: Path, name: str) -> str:
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     path = folder / name
     if not path.exists():
-        unfinished = folder / f".{name}.{os.getpid()}"
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        # Readable by its owner alone; left behind by a crash it stands in nobody's way.
+        descriptor, unfinished = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
         with open(descriptor, "w") as file:  # noqa: PTH123 - made with its mode
             file.write(secrets.token_urlsafe(KEY_BYTES))
             file.flush()
@@ -39,5 +38,5 @@ def key_of(configured: SecretStr | None, data_dir: Path, name: str) -> str:
         except FileExistsError:
             pass
         finally:
-            unfinished.unlink()
+            Path(unfinished).unlink()
     return path.read_text().strip()

@@ -50,9 +50,12 @@ TRIES: Final = """
 FORGET_TRY: Final = """
     delete from es.login_tries
      where id = $1
-        or at < now() - $2::interval
 """
-"""This one, and all that no longer count."""
+
+FORGET_OLD_TRIES: Final = """
+    delete from es.login_tries
+     where at < now() - $1::interval
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Accounts:
             at = self.clock()
             if user is None or not right or (user["temporary_until"] is not None and user["temporary_until"] <= at):
                 raise Unauthorized
-            await self.pool.execute(FORGET_TRY, attempt, self.rules.window)
+            await self.pool.execute(FORGET_TRY, attempt)
             return await self._open(user, at)
 
     async def bearer(self, access_token: str) -> Bearer:
@@ -131,10 +134,11 @@ class Accounts:
         rules = self.rules
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(TAKE_TURNS, address)
-            tries = await connection.fetchrow(TRIES, address, user_key, rules.window)
+            (tries,) = await connection.fetch(TRIES, address, user_key, rules.window)
             if tries["of_pair"] >= rules.wrong_pairs or tries["of_address"] >= rules.wrong_pairs_of_address:
                 raise TooManyTries(int(rules.window.total_seconds()))
             attempt: int = await connection.fetchval(COUNT_THIS_TRY, user_key, address)
+        await self.pool.execute(FORGET_OLD_TRIES, rules.window)
         return attempt
 
     async def _open(self, user: asyncpg.Record, at: datetime) -> LoggedIn:
