@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from limits import parse
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -70,7 +71,11 @@ class Settings(BaseSettings):
     country_code: str = Field(
         default="PH", pattern="^[A-Z]{2}$", description="country of the CPOs that register, ISO 3166 alpha-2"
     )
-    mail_from: str = Field(default="no-reply@emsp.example", description="sender of our mails")
+    mail_from: str = Field(
+        default="no-reply@emsp.example",
+        pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$",
+        description="sender of our mails, an address alone",
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="networks whose X-Forwarded-For is believed, comma separated"
     )
@@ -107,6 +112,12 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("rate_register")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        parse(value)
+        return value
 
     @field_validator("jwt_access_key", "jwt_refresh_key", "seal_key")
     @classmethod

@@ -1,0 +1,122 @@
+"""Settings: read once, checked whole, never printed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.settings import MIN_KEY_BYTES, PREFIX, Settings, WrongSettings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Reading = Callable[..., Settings]
+
+KEY = "k" * MIN_KEY_BYTES
+SERVER = {
+    "event_store_url": "postgresql://emsp:s3cret@db/emsp",
+    "clients": "app:" + "s" * 16,
+    "jwt_access_key": KEY,
+    "jwt_refresh_key": KEY,
+    "seal_key": KEY,
+}
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reading:
+    """Reads settings from an environment that holds these alone."""
+
+    def read(**values: str) -> Settings:
+        monkeypatch.chdir(tmp_path)
+        for name in Settings.model_fields:
+            monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+        for name, value in values.items():
+            monkeypatch.setenv(PREFIX + name.upper(), value)
+        return read_settings()
+
+    return read
+
+
+def test_without_any_setting_everything_is_embedded(reading: Reading) -> None:
+    settings = reading()
+    assert settings.is_embedded
+    assert (settings.http_host, settings.http_port, settings.data_dir) == ("127.0.0.1", 8080, Path("var"))
+
+
+def test_a_server_needs_its_clients_and_keys(reading: Reading) -> None:
+    assert not reading(**SERVER).is_embedded
+    with pytest.raises(WrongSettings) as wrong:
+        reading(event_store_url="postgresql://db/emsp")
+    assert wrong.value.lines == [
+        f"EMSP_{name}: required with EMSP_EVENT_STORE_URL"
+        for name in ("CLIENTS", "JWT_ACCESS_KEY", "JWT_REFRESH_KEY", "SEAL_KEY")
+    ]
+
+
+def test_all_that_is_wrong_is_told_at_once_by_name(reading: Reading) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(http_port="eighty", country_code="ph", seal_key="short", rate_register="often", mail_from="us")
+    assert [line.partition(":")[0] for line in wrong.value.lines] == [
+        "EMSP_HTTP_PORT",
+        "EMSP_SEAL_KEY",
+        "EMSP_COUNTRY_CODE",
+        "EMSP_MAIL_FROM",
+        "EMSP_RATE_REGISTER",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("http_port", "65536"),
+        ("http_port", "-1"),
+        ("find_cap", "0"),
+        ("append_patience_s", "0"),
+        ("append_patience_s", "nan"),
+        ("trusted_proxies", "10.0.0.0/8,nonsense"),
+        ("log_format", "xml"),
+        ("mail_from", "EMSP <no-reply@emsp.example>"),
+        ("mail_from", "a@b.example\r\nBcc: c@d.example"),
+        ("rate_register", "30"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(reading: Reading, name: str, value: str) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(**{name: value})
+    (line,) = wrong.value.lines
+    assert line.startswith(f"EMSP_{name.upper()}: ")
+
+
+def test_a_secret_that_is_wrong_is_not_told(reading: Reading) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(seal_key="s3cret", jwt_access_key="s3cret")
+    assert wrong.value.__cause__ is None
+    assert "s3cret" not in "".join(wrong.value.lines)
+
+
+def test_secrets_are_not_shown(reading: Reading) -> None:
+    settings = reading(**SERVER)
+    for secret in (KEY, "s3cret", "s" * 16):
+        assert secret not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_a_key_is_counted_in_bytes(reading: Reading) -> None:
+    assert reading(seal_key="é" * (MIN_KEY_BYTES // 2)).seal_key is not None
+
+
+def test_an_empty_setting_is_as_none(reading: Reading) -> None:
+    assert reading(event_store_url="", trusted_proxies="", http_port="").is_embedded
+
+
+def test_networks_are_comma_separated(reading: Reading) -> None:
+    networks = reading(trusted_proxies="10.0.0.0/8, ::1,127.0.0.1").trusted_proxies
+    assert networks == (ip_network("10.0.0.0/8"), ip_network("::1"), ip_network("127.0.0.1"))
+
+
+def test_a_file_of_settings_is_read_and_the_environment_wins(reading: Reading, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("EMSP_HTTP_PORT=1\nEMSP_FIND_CAP=5\nUNKNOWN=1\nEMSP_OF_A_LATER_VERSION=1\n")
+    settings = reading(http_port="2")
+    assert (settings.http_port, settings.find_cap) == (2, 5)

@@ -1,0 +1,136 @@
+"""Every event class, pinned as it stands in the stores of this world: old files never change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from eventsourcing.persistence import MapperDeserialisationError
+from eventsourcing.utils import TopicError
+from msgspec.structs import replace
+
+from projections.projector import draw
+from tests.support.builders import (
+    CODEC,
+    NOON,
+    PARTY,
+    connector_status_changed,
+    evse_registered,
+    evse_status_changed,
+    location_changed,
+    location_registered,
+    recorded,
+)
+from write_side.domain import evse, location
+from write_side.events.codec import EVENTS, Codec, Event
+from write_side.events.cpo import CpoRegistered
+from write_side.events.streams import cpo_stream, evse_stream, location_stream
+
+if TYPE_CHECKING:
+    from projections.locations import Drawings
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+HISTORY: tuple[Event, ...] = (
+    CpoRegistered(
+        originator_id=cpo_stream(PARTY),
+        originator_version=1,
+        timestamp=NOON,
+        cpo_owner_id=7,
+        country_code="PH",
+        party_id="ABC",
+        username="María",
+        cpo_owner_name="Isla Charge",
+        contact={"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"},
+        ocpp_ready=True,
+        logo=None,
+    ),
+    location_registered(),
+    location_changed(name="Harbor Mall", publish=False, facilities=["CAFE"]),
+    evse_registered(),
+    evse_status_changed("CHARGING"),
+    connector_status_changed("OUTOFORDER", 2, version=3),
+)
+"""One event of each class, in an order in which they can happen."""
+
+BY_TOPIC = pytest.mark.parametrize("event", HISTORY, ids=lambda event: event.TOPIC)
+
+
+def golden(event: Event) -> Path:
+    return GOLDEN / f"{event.TOPIC}.v{getattr(event, 'class_version', 1)}.json"
+
+
+@BY_TOPIC
+def test_an_event_is_written_as_it_was_when_it_was_pinned(event: Event) -> None:
+    stored = CODEC.encode(event)
+    assert stored.topic == event.TOPIC
+    assert (stored.originator_id, stored.originator_version) == (event.originator_id, event.originator_version)
+    assert stored.state == golden(event).read_bytes().removesuffix(b"\n")
+
+
+@BY_TOPIC
+def test_an_event_is_read_as_it_was_when_it_was_pinned(event: Event) -> None:
+    (one,) = recorded([event])
+    read = CODEC.decode(replace(one, state=golden(event).read_bytes()))
+    assert read == event
+    assert type(read) is type(event)
+    assert vars(read) == vars(event)
+
+
+def test_every_class_is_pinned_here() -> None:
+    assert [type(event) for event in HISTORY] == list(EVENTS)
+    assert set(get_args(Event)) == set(EVENTS)
+
+
+def test_the_golden_history_replays() -> None:
+    states = [
+        location.replay(event for event in HISTORY if event.originator_id == location_stream(1)),  # type: ignore[misc]
+        evse.replay(event for event in HISTORY if event.originator_id == evse_stream(PARTY, "A1")),  # type: ignore[misc]
+    ]
+    assert states == [
+        location.Location(
+            1,
+            PARTY,
+            2,
+            {**location_registered().data, "name": "Harbor Mall", "publish": False, "facilities": ["CAFE"]},
+        ),
+        evse.Evse(PARTY, "A1", 1, 3, "CHARGING", {1: "AVAILABLE", 2: "OUTOFORDER"}),
+    ]
+
+
+def test_the_golden_history_is_drawn() -> None:
+    drawings: Drawings = {}
+    for position, event in enumerate(HISTORY, start=1):
+        draw(drawings, event, position)
+    assert [(one.location_id, one.revision) for one in drawings.values()] == [(1, len(HISTORY))]
+
+
+def test_a_process_that_has_just_built_its_codec_reads_every_event() -> None:
+    codec = Codec()
+    assert tuple(codec.decode(one) for one in recorded(HISTORY)) == HISTORY
+
+
+def test_an_unknown_topic_is_an_error() -> None:
+    (one,) = recorded(HISTORY[:1])
+    with pytest.raises(TopicError):
+        CODEC.decode(replace(one, topic="cpo.unheard_of"))
+
+
+def test_a_broken_state_is_an_error() -> None:
+    (one,) = recorded(HISTORY[:1])
+    with pytest.raises(MapperDeserialisationError):
+        CODEC.decode(replace(one, state=b"{"))
+
+
+def test_streams_are_the_same_for_ever() -> None:
+    assert [str(stream) for stream in (location_stream(1), evse_stream(PARTY, "A1"), cpo_stream(PARTY))] == [
+        "ee341198-a36c-5fd9-9052-44d76028fda5",
+        "dcdf3e87-07d9-5584-8fd0-102d467a843d",
+        "e29ce827-a446-55c5-abee-346f5ac9f73c",
+    ]
+
+
+def test_a_uid_in_any_case_is_one_stream_and_another_partys_is_another() -> None:
+    assert evse_stream(PARTY, "ph-a1") == evse_stream(PARTY, "PH-A1")
+    assert evse_stream(PARTY, "A1") != evse_stream(type(PARTY)("PH", "XYZ"), "A1")
