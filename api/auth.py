@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +47,8 @@ def credentials(request: web.Request) -> tuple[str, str] | None:
 def _client_of(clients: Clients, encoded: str) -> Client:
     try:
         name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
+        # No base64, no ASCII, or no UTF-8 in it.
         raise Unauthorized from None
     client = clients.find(name, secret)
     if client is None:
@@ -105,12 +105,23 @@ async def viewer_of(request: web.Request) -> Viewer:
     return Viewer(rejected="Unauthorized")
 
 
+def challenge(request: web.Request) -> str:
+    """What a 401 asks for: the scheme that the call takes (RFC 7617, RFC 6750)."""
+    if request.get(CHALLENGE) == "Basic":
+        return 'Basic realm="emsp", charset="UTF-8"'
+    return 'Bearer realm="emsp"' + (', error="invalid_token"' if hdrs.AUTHORIZATION in request.headers else "")
+
+
 def caller_address(request: web.Request, trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> str:
     """Where the call comes from: the nearest address of X-Forwarded-For that is no proxy of ours, else the peer."""
     address = request.remote or ""
     hops = [hop.strip() for value in request.headers.getall(hdrs.X_FORWARDED_FOR, []) for hop in value.split(",")]
     while hops and _is_trusted(address, trusted_proxies):
-        address = hops.pop()
+        try:
+            address = str(ipaddress.ip_address(hops.pop()))
+        except ValueError:
+            # A proxy adds addresses only: this was made up by whoever called the last one that is known.
+            break
     return address
 
 

@@ -1,14 +1,13 @@
-"""Request bodies → commands. All faults at once, each with its path; past here no `dict` from outside is left."""
+"""The bodies of the contract's calls, and the commands that they become; past here no `dict` from outside is left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from api.forms import ITEMS, Body, understood
 from api.values import (
-    LENIENT,
     Address,
     Capabilities,
     Directions,
@@ -41,20 +40,11 @@ from write_side.commands.wishes import (
 )
 from write_side.domain.cpo import CpoDraft
 from write_side.domain.drafts import ConnectorDraft, ConnectorStatusDraft, EvseDraft, LocationDraft, LocationPatch
-from write_side.domain.errors import VALIDATION_ERROR, Fault, Faults
 
 if TYPE_CHECKING:
     from ocpi.identifiers import Party
 
-B = TypeVar("B", bound="Body")
 AVAILABLE: Final = "AVAILABLE"
-AT_LEAST_ONE: Final = Field(min_length=1)
-
-
-class Body(BaseModel):
-    """A JSON object. Unknown fields are ignored; null stands for an optional field that was left out."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ConnectorBody(Body):
@@ -88,7 +78,7 @@ class EvseBody(Body):
     status: Status
     meter_type: MeterType
     kwh: Kwh
-    connectors: Annotated[list[ConnectorBody], AT_LEAST_ONE]
+    connectors: Annotated[list[ConnectorBody], ITEMS]
     capabilities: Capabilities
     payment_types: PaymentTypes
     floor_level: Text | None = None
@@ -113,13 +103,15 @@ class Coordinates(Body):
     """lat and lng, both or neither: degrees, as numbers or numeric strings."""
 
     lat: Lat | None = None
-    lng: Lng | None = None
+    lng: Annotated[Lng | None, Field(validate_default=True)] = None
 
-    @model_validator(mode="after")
-    def _both_or_neither(self) -> Self:
-        if (self.lat is None) != (self.lng is None):
+    @field_validator("lng", mode="after")
+    @classmethod
+    def _both_or_neither(cls, lng: float | None, info: ValidationInfo) -> float | None:
+        # A check of the whole object would be left out where another field is wrong, and hide this fault.
+        if "lat" in info.data and (info.data["lat"] is None) != (lng is None):
             raise fault("lat and lng: give both or neither")
-        return self
+        return lng
 
 
 class LocationBody(Coordinates):
@@ -127,7 +119,7 @@ class LocationBody(Coordinates):
 
     name: Text
     address: Address
-    evses: Annotated[list[EvseBody], AT_LEAST_ONE]
+    evses: Annotated[list[EvseBody], ITEMS]
     facilities: Facilities
     parking_types: ParkingTypes
     parking_restrictions: ParkingRestrictions
@@ -151,7 +143,7 @@ class LocationBody(Coordinates):
 class PushLocationsBody(Body):
     """The body of W1."""
 
-    locations: Annotated[list[LocationBody], AT_LEAST_ONE]
+    locations: Annotated[list[LocationBody], ITEMS]
 
 
 class PushEvseBody(EvseBody):
@@ -171,7 +163,7 @@ class ChangeStatusBody(Body):
     """The body of W3."""
 
     status: Status | None = None
-    connectors: Annotated[list[ConnectorStatusBody], AT_LEAST_ONE] | None = None
+    connectors: Annotated[list[ConnectorStatusBody], ITEMS] | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -218,83 +210,48 @@ class LoginBody(Body):
 
 def push_locations(body: bytes, party: Party, cpo_owner_id: int) -> PushLocations:
     """The command of W1. raises: Faults."""
-    understood, faults = _understood(PushLocationsBody, body)
-    drafts = tuple(location.draft() for location in understood.locations)
+    form, faults = understood(PushLocationsBody, body)
+    drafts = tuple(location.draft() for location in form.locations)
     return PushLocations(party, cpo_owner_id, drafts, faults)
 
 
 def push_evse(body: bytes, party: Party) -> PushEvse:
     """The command of W2. raises: Faults."""
-    understood, faults = _understood(PushEvseBody, body)
-    return PushEvse(party, understood.location_id, understood.draft(), faults)
+    form, faults = understood(PushEvseBody, body)
+    return PushEvse(party, form.location_id, form.draft(), faults)
 
 
 def change_status(body: bytes, party: Party, evse_uid: str) -> ChangeEvseStatus:
     """The command of W3. raises: Faults."""
-    understood, _ = _understood(ChangeStatusBody, body)
-    connectors = tuple(ConnectorStatusDraft(c.connector_id, c.status) for c in understood.connectors or ())
-    return ChangeEvseStatus(party, evse_uid, understood.status, connectors)
+    form, _ = understood(ChangeStatusBody, body)
+    connectors = tuple(ConnectorStatusDraft(c.connector_id, c.status) for c in form.connectors or ())
+    return ChangeEvseStatus(party, evse_uid, form.status, connectors)
 
 
 def change_location(body: bytes, party: Party, location_id: int) -> ChangeLocation:
     """The command of W4. raises: Faults."""
-    understood, faults = _understood(ChangeLocationBody, body)
-    return ChangeLocation(party, location_id, LocationPatch(**dict(understood)), faults)
+    form, faults = understood(ChangeLocationBody, body)
+    return ChangeLocation(party, location_id, LocationPatch(**dict(form)), faults)
 
 
 def register_cpo(body: bytes) -> RegisterCpo:
     """The command of R1. raises: Faults."""
-    understood, _ = _understood(RegisterBody, body)
+    form, _ = understood(RegisterBody, body)
     return RegisterCpo(
         CpoDraft(
-            username=understood.username,
-            cpo_owner_name=understood.cpo_owner_name,
+            username=form.username,
+            cpo_owner_name=form.cpo_owner_name,
             contact={
-                "name": understood.contact_name,
-                "number": understood.contact_number,
-                "email": understood.contact_email,
+                "name": form.contact_name,
+                "number": form.contact_number,
+                "email": form.contact_email,
             },
-            ocpp_ready=understood.ocpp_ready,
-            logo=understood.logo,
+            ocpp_ready=form.ocpp_ready,
+            logo=form.logo,
         )
     )
 
 
 def login(body: bytes) -> LoginBody:
     """The pair of R3. raises: Faults."""
-    return _understood(LoginBody, body)[0]
-
-
-def _understood(kind: type[B], body: bytes) -> tuple[B, tuple[Fault, ...]]:
-    """The body, and the unknown codes in it: those are refused together with what the rules find.
-
-    raises: Faults  it is no JSON, or its form is wrong: then everything that is, unknown codes too
-    """
-    document = _parsed(body)
-    try:
-        return kind.model_validate(document), ()
-    except ValidationError as wrong:
-        faults = tuple(_fault(error) for error in wrong.errors(include_url=False, include_input=False))
-    if any(fault.rule == VALIDATION_ERROR for fault in faults):
-        raise Faults(faults)
-    return kind.model_validate(document, context={LENIENT: True}), faults
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as wrong:
-        raise Faults([Fault("", f"not JSON: {wrong}" if body else "expected a JSON object, got nothing")]) from None
-    if not isinstance(document, dict):
-        raise Faults([Fault("", "expected a JSON object")])
-    return document
-
-
-def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails
-    rule = error["type"] if error["type"].isupper() else VALIDATION_ERROR
-    return Fault(_path(error["loc"]), error["msg"], rule)
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
-    return path.removeprefix(".")
+    return understood(LoginBody, body)[0]

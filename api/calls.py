@@ -63,7 +63,7 @@ async def answer(request: web.Request, command: Command, *, actor: str, body: by
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_IGNORED_LENGTH else text[:MAX_IGNORED_LENGTH] + ", ..."
+    return text if len(text) <= MAX_IGNORED_LENGTH else text[:MAX_IGNORED_LENGTH].rpartition(", ")[0] + ", ..."
 
 
 def _key_of(request: web.Request, actor: str, body: bytes) -> IdempotencyKey | None:

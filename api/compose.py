@@ -60,6 +60,9 @@ RECONNECT_S: Final = 1.0
 MAX_FOLD_S: Final = 0.005
 """In `emsp run` requests share the loop with the projector: it folds at most so long at once."""
 
+BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+"""The write side asks by key alone; a plan made while its tables were small must not scan them when they are large."""
+
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.2
 
@@ -123,7 +126,7 @@ async def event_store_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
         max_size=settings.store_connections,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings={"application_name": "emsp store"},
+        server_settings={"application_name": "emsp store", **BY_KEY},
     ) as pool:
         yield pool
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import hdrs, web
 
-from api.auth import CHALLENGE
+from api.auth import challenge
 from api.envelope import envelope, internal_error, refusal
 from api.services import SERVICES
 
@@ -49,5 +49,5 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.exception("request failed", method=request.method, path=request.path)
             return internal_error()
         if answer.status == UNAUTHORIZED:
-            answer.headers[hdrs.WWW_AUTHENTICATE] = f'{request.get(CHALLENGE, "Bearer")} realm="emsp"'
+            answer.headers[hdrs.WWW_AUTHENTICATE] = challenge(request)
         return answer

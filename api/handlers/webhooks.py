@@ -33,8 +33,8 @@ async def change_status(request: web.Request) -> web.Response:
     """W3: another status of an EVSE and its connectors."""
     party, _ = await machine(request)
     body = await json_body(request)
-    uid = request.match_info["evse_uid"].strip()
-    command = bodies.change_status(body, party, uid)
+    uid = request.match_info["evse_uid"]
+    command = bodies.change_status(body, party, uid.strip())
     if len(uid) > UID_LENGTH or not uid.isascii() or not uid.isprintable():
         raise EvseUidDoesNotExist(_shown(uid))
     return await answer(request, command, actor=f"cpo:{party}", body=body)

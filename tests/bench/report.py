@@ -25,10 +25,10 @@ WIDTH: Final = 110
 def print_table(groups: Sequence[Group], machine: Machine, at: datetime) -> None:
     """The one table."""
     table = Table(title=f"make bench, {at:%Y-%m-%d %H:%M} UTC", caption="\n".join(machine.lines()), title_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     table.add_column("median", justify="right")
     table.add_column("unit")
-    table.add_column("runs", justify="right", style="dim")
+    table.add_column("runs", justify="right", style="dim", no_wrap=True)
     table.add_column("ours / this", justify="right")
     table.add_column("aim")
     for group in groups:
@@ -71,5 +71,5 @@ def markdown(groups: Sequence[Group], machine: Machine, at: datetime) -> str:
 
 def _cells(row: Row) -> list[str]:
     times = "" if row.times is None else f"{row.times:.1f} ×"
-    runs = " ".join(shown(run) for run in row.runs) if len(row.runs) > 1 else ""
-    return [shown(row.value), row.unit, runs, times, row.aim]
+    between = f"{shown(min(row.runs))} to {shown(max(row.runs))}" if len(row.runs) > 1 else ""
+    return [shown(row.value), row.unit, between, times, row.aim]

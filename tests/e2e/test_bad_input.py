@@ -126,7 +126,7 @@ WRONG_LOCATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a latitude that is a boolean": ({"lat": True}, "lat"),
     "a latitude that is no number": ({"lat": "north"}, "lat"),
     "an infinite latitude": ({"lat": "1e999"}, "lat"),
-    "a longitude alone": ({"lat": None}, ""),
+    "a longitude alone": ({"lat": None}, "lng"),
     "a publish that is no boolean": ({"publish": 1}, "publish"),
 }
 
@@ -135,7 +135,7 @@ WRONG_LOCATIONS: dict[str, tuple[dict[str, Any], str]] = {
 async def test_a_wrong_location_is_refused_at_its_field(
     emsp: Service, cpo: Cpo, changed: dict[str, Any], field: str
 ) -> None:
-    await _refused_at(emsp, cpo, a_location("One", an_evse("1"), **changed), f"locations[0].{field}".rstrip("."))
+    await _refused_at(emsp, cpo, a_location("One", an_evse("1"), **changed), f"locations[0].{field}")
 
 
 WRONG_EVSES: dict[str, tuple[dict[str, Any], str]] = {

@@ -29,7 +29,14 @@ create function es.append(
     k_fingerprint bytea[],
     k_answer text[]
 ) returns table (command integer, outcome text, pos bigint)
-language plpgsql as $$
+language plpgsql
+-- Every look-up here is by key. Planned while the log is small, a cached plan would scan all of it, and cost more with
+-- every event until the statistics are taken anew: 1.0 ms a batch of 16 at first, 2.2 ms after 25,000 events.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
 #variable_conflict use_column
 declare
     base bigint;
