@@ -67,12 +67,13 @@ async def migrated(servers: Servers, databases: Databases) -> AsyncIterator[tupl
     """A deployment without processes, and the DSN of its migrated database; gone afterwards, its queue too."""
     dsn = await databases()
     with tempfile.TemporaryDirectory(prefix="emsp-bench-") as folder:
-        async with deployment(Path(folder), event_store_url=dsn, amqp_url=servers.amqp_url, **KEYS) as emsp:
-            await emsp.command("migrate")
-            try:
+        try:
+            async with deployment(Path(folder), event_store_url=dsn, amqp_url=servers.amqp_url, **KEYS) as emsp:
+                await emsp.command("migrate")
                 yield emsp, dsn
-            finally:
-                await _remove_queue(servers.amqp_url, dsn)
+        finally:
+            # Only now: a process that still runs would make them anew.
+            await _remove_queue(servers.amqp_url, dsn)
     await databases.drop(dsn)
 
 

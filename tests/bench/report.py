@@ -19,18 +19,18 @@ RESULTS: Final = Path(__file__).with_name("results")
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "performance.md"
 BEGIN: Final = "<!-- bench: begin -->"
 END: Final = "<!-- bench: end -->"
-WIDTH: Final = 110
+WIDTH: Final = 124
 
 
 def print_table(groups: Sequence[Group], machine: Machine, at: datetime) -> None:
     """The one table."""
     table = Table(title=f"make bench, {at:%Y-%m-%d %H:%M} UTC", caption="\n".join(machine.lines()), title_style="bold")
     table.add_column("", no_wrap=True)
-    table.add_column("median", justify="right")
-    table.add_column("unit")
+    table.add_column("median", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
     table.add_column("runs", justify="right", style="dim", no_wrap=True)
-    table.add_column("ours / this", justify="right")
-    table.add_column("aim")
+    table.add_column("ours / this", justify="right", no_wrap=True)
+    table.add_column("aim", no_wrap=True)
     for group in groups:
         table.add_section()
         table.add_row(group.heading, style="bold")

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -22,6 +23,7 @@ from tests.support.until import until, until_equal
 from write_side.domain.changes import Changes, Claim, NewTokenC, NewUser, SealedMail
 from write_side.domain.errors import Conflict, KeyTaken, StoreOutOfReach
 from write_side.events.ranges import Position
+from write_side.events.streams import evse_stream
 from write_side.ports import Origin, Submission
 from write_side.store.writer import MAX_BATCH_COMMANDS, Writer
 
@@ -123,6 +125,14 @@ async def test_commands_on_one_stream_are_written_in_their_order(store: Store) -
     commands = [a_command(an_event("A1", version)) for version in range(1, 6)]
     assert await outcomes(store, [*commands, a_command(an_event("B1"))]) == [1, 3, 4, 5, 6, 2]
     assert await store.session.fetchval(TRANSACTIONS) == 5
+
+
+async def test_what_had_to_wait_is_not_overtaken_by_what_came_later(store: Store) -> None:
+    first = [a_command(an_event("A1", version)) for version in (1, 2)]
+    between = [a_command(an_event(f"B{n}")) for n in range(MAX_BATCH_COMMANDS)]
+    came = await outcomes(store, [*first, *between, a_command(an_event("A1", 3))])
+    assert kinds(came) == {"written": len(came)}
+    assert [one.version for one in await store.log() if one.stream == evse_stream(PARTY, "A1")] == [1, 2, 3]
 
 
 async def test_of_two_commands_on_the_same_version_one_is_written(store: Store) -> None:
@@ -238,24 +248,31 @@ async def test_several_processes_make_one_log_without_holes_in_commit_order(stor
     seen: list[int] = []
     writing = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.support.writing", store.dsn, f"P{n}", "150", stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "tests.support.writing", store.dsn, f"P{n}", "300"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
         )
         for n in range(3)
     ]
+    async with asyncio.timeout(60):
+        assert [await process.stdout.readline() for process in writing if process.stdout] == [b"ready\n"] * 3
 
     async def tail() -> None:
         # A reader that always asks for what follows: a hole, or a late commit below it, would be skipped for ever.
-        while len(seen) < 900:
+        while len(seen) < 3 + 1_800:
             rows = await store.session.fetch("select pos from es.events where pos > $1 order by pos", len(seen))
             seen.extend(row["pos"] for row in rows)
             assert seen == list(range(1, len(seen) + 1))
 
     async with asyncio.timeout(60):
-        said, *_ = await asyncio.gather(asyncio.gather(*(process.communicate() for process in writing)), tail())
+        said, *_ = await asyncio.gather(asyncio.gather(*(process.communicate(b"\n") for process in writing)), tail())
     assert [process.returncode for process in writing] == [0, 0, 0]
     positions = sorted(int(line) for out, _ in said for line in out.split())
-    assert positions == list(range(2, 901, 2))
-    assert Counter(one.command_id for one in await store.log()).most_common(1)[0][1] == 2
+    assert positions == list(range(5, 3 + 1_800 + 1, 2))
+    assert Counter(Counter(one.command_id for one in await store.log()).values()) == {1: 3, 2: 900}
+    # They did write at the same time, by turns.
+    writers = [str(getattr(CODEC.decode(one), "evse_uid", ""))[:2] for one in await store.log()]
+    assert sum(one != other for one, other in pairwise(writers)) > 10
 
 
 async def test_of_two_processes_on_the_same_version_one_is_written(store: Store) -> None:

@@ -1,6 +1,6 @@
 """A process that writes to a store as fast as it can: `python -m tests.support.writing DSN NAME COMMANDS`.
 
-Prints the position of each accepted command, one a line.
+Says when it is ready, waits for a line, and prints the position of each accepted command, one a line.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ async def write(dsn: str, name: str, commands: int) -> list[int]:
     numbers = iter(range(commands))
     positions: list[int] = []
     async with a_store(dsn) as store:
+        await store.events.append(a_command(an_event(f"{name}-first")))
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
 
         async def some() -> None:
             for number in numbers:

@@ -22,7 +22,7 @@ NEXT_DUE: Final = """
      where due_at <= now()
      order by due_at, id
      limit 1
-
+       for update skip locked
 """
 
 DELETE_SENT: Final = """
