@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.middleware import errors, request_id
 from api.routes import ROUTES
@@ -13,10 +13,20 @@ from api.services import SERVICES
 if TYPE_CHECKING:
     from api.services import Services
 
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 
 def application(services: Services) -> web.Application:
     """Every call of the contract's tables; GraphQL and health are added by compose."""
     app = web.Application(middlewares=[request_id, errors])
     app[SERVICES] = services
-    app.add_routes([web.route(route.method, route.path, route.handler) for route in ROUTES])
+    app.add_routes([web.route(route.method, route.path, route.handler, expect_handler=_continue) for route in ROUTES])
     return app
+
+
+async def _continue(request: web.Request) -> None:
+    """`100-continue` is met; what else may be expected is left aside, where aiohttp would refuse it in plain text."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(CONTINUE)
+        # It is no part of the answer; aiohttp takes an answer that has begun for one that can't be replaced.
+        request.writer.output_size = 0

@@ -15,6 +15,7 @@ from aiohttp import web
 from api import compose, metrics
 from api.handlers.health import health_routes, metrics_route
 from api.loops import keep_house, send_mails
+from api.protocol import EnvelopeRunner
 from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
 from api.welcome import print_welcome
 from projections.bus import AmqpBus
@@ -59,7 +60,7 @@ async def stopped() -> None:
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """The application answers there meanwhile; yields its port. Requests under way end before this does."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=False)
+    runner = EnvelopeRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=False)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -8,36 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.support.calls import CALLS, GRAPHQL, REGISTER, target
 from tests.support.client import Cpo, a_connector, a_location, an_evse
 from tests.support.world import Service
 
 JSON = {"Content-Type": "application/json"}
-REGISTER = "/ocpi/cpo/2.2/register"
-LOGIN = "/ocpi/cpo/api/auth/v1/login"
-GRAPHQL = "/ocpi/cpo/graphql"
-CALLS = ("R1", "R3", "W1", "W2", "W3", "W4")
 
 
 @pytest.fixture(scope="module")
 async def cpo(emsp: Service) -> Cpo:
     """Nothing that these tests send is accepted: one CPO is enough."""
     return await emsp.client.registered("bad", "Bad Input", emsp.mails)
-
-
-def target(emsp: Service, cpo: Cpo, call: str) -> tuple[str, str, dict[str, str]]:
-    """Method, URL and authorization of a call of the contract."""
-    hook = "/ocpi/cpo/api/v1/webhook"
-    who = f"{cpo.country_code}/{cpo.party_id}"
-    method, path = {
-        "R1": ("POST", REGISTER),
-        "R3": ("POST", LOGIN),
-        "W1": ("POST", f"{hook}/locations/{who}"),
-        "W2": ("POST", f"{hook}/evse/{who}"),
-        "W3": ("PATCH", f"{hook}/evse/{who}/1"),
-        "W4": ("PATCH", f"{hook}/locations/{who}/1"),
-    }[call]
-    authorization = emsp.client.basic if call.startswith("R") else f"Bearer {cpo.token_c}"
-    return method, emsp.base_url + path, {"Authorization": authorization}
 
 
 async def send(emsp: Service, cpo: Cpo, call: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
@@ -174,6 +155,12 @@ async def _refused_at(emsp: Service, cpo: Cpo, location: dict[str, Any], field: 
     assert await emsp.event_count() == count
 
 
+async def test_of_a_body_of_very_many_faults_the_first_are_told(emsp: Service, cpo: Cpo) -> None:
+    body = b'{"locations":[{"evses":[' + b"{}," * 49_000 + b"{}]}]}"
+    status, answer = await send(emsp, cpo, "W1", body, JSON)
+    assert (status, answer["message"], len(answer["data"])) == (400, "VALIDATION_ERROR", 1_000)
+
+
 async def test_all_faults_are_told_at_once(emsp: Service, cpo: Cpo) -> None:
     wrong = a_location("", an_evse("1", kwh=-1), an_evse("", capabilities=["X"]), lat=100)
     reply = await emsp.client.push_locations(cpo, [wrong, a_location("Two")])
@@ -185,19 +172,6 @@ async def test_all_faults_are_told_at_once(emsp: Service, cpo: Cpo) -> None:
         "locations[0].evses[1].capabilities[0]",
         "locations[1].evses",
     }
-
-
-@pytest.mark.parametrize(
-    "authorization",
-    ["", "Basic", "Basic ", "Basic !!!", "Basic YQ==", "Bearer", "Bearer x" * 3_000, "Digest x", "Basic \udcff"],
-)
-async def test_a_malformed_authorization_is_401(emsp: Service, cpo: Cpo, authorization: str) -> None:
-    for call in ("R1", "W1"):
-        method, url, _ = target(emsp, cpo, call)
-        headers = JSON | {"Authorization": authorization.encode("utf-8", "replace").decode("latin-1")}
-        async with emsp.client.session.request(method, url, data=a_body(), headers=headers) as response:
-            # aiohttp itself refuses a header line beyond 8 kB.
-            assert response.status == (400 if len(authorization) > 8_190 else 401)
 
 
 async def test_unknown_paths_and_methods_have_the_envelope(emsp: Service) -> None:
