@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from tests.bench.events import EVENTS_OF_A_COMMAND, submission, two_events
-from tests.bench.library_recorder import append_by_threads, library_recorder
+from tests.bench.peer_recorder import append_by_threads, library_recorder
 from tests.bench.rows import Group, Row, median_row
 from tests.bench.store import event_store, migrate
 from write_side.events.codec import Codec

@@ -171,7 +171,7 @@ class OurApplicationRecorder(OurAggregateRecorder, ApplicationRecorder):
         return head or None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract in the library, which leaves it to the recorder whether it can
 
 
 @pytest.fixture(scope="module")

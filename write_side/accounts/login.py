@@ -10,7 +10,7 @@ from ocpi.identifiers import Party, folded
 from write_side.accounts import sessions, tokens
 from write_side.accounts.secrets import token_hash
 from write_side.accounts.tokens import Bearer, TooManyTries, Unauthorized
-from write_side.accounts.trouble import reaching_the_accounts
+from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ class Accounts:
             # Nobody is called so, and PostgreSQL's text can't even ask.
             raise Unauthorized
         user_key = folded(username)
-        with reaching_the_accounts():
+        with reaching_the_store():
             attempt = await self._count(user_key, address)
             user = await self.pool.fetchrow(USER, user_key)
             right = await self.secrets.password_is(password, None if user is None else user["password_hash"])
@@ -116,7 +116,7 @@ class Accounts:
     async def bearer(self, access_token: str) -> Bearer:
         """Who that access token speaks for. raises: TokenExpired, Unauthorized, StoreOutOfReach."""
         bearer = tokens.read(access_token, "access", self.keys)
-        with reaching_the_accounts():
+        with reaching_the_store():
             is_alive = await sessions.is_alive(self.pool, bearer.session_id, at=self.clock())
         if not is_alive:
             raise Unauthorized
@@ -124,7 +124,7 @@ class Accounts:
 
     async def machine(self, token_c: str) -> tuple[Party, int]:
         """The CPO whose CREDENTIALS_TOKEN_C that is, and its cpo_owner_id. raises: Unauthorized, StoreOutOfReach."""
-        with reaching_the_accounts():
+        with reaching_the_store():
             owner = await sessions.token_c_owner(self.pool, token_hash(token_c))
         if owner is None:
             raise Unauthorized

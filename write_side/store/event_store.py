@@ -8,7 +8,7 @@ import orjson
 
 from write_side.events.ranges import Position, Recorded
 from write_side.ports import Answer, History, Remembered
-from write_side.store.trouble import reaching_the_store
+from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

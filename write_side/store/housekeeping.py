@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from write_side.store.trouble import reaching_the_store
+from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from write_side.store.trouble import reaching_the_store
+from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
     import asyncpg

@@ -18,7 +18,7 @@ from write_side.domain.errors import Conflict, KeyTaken, StoreOutOfReach
 from write_side.events.ranges import Position
 from write_side.store.batch import APPEND, Encoded, arguments_of, encoded, touched_by
 from write_side.store.newcomers import insert_newcomers
-from write_side.store.trouble import BROKEN
+from write_side.trouble import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

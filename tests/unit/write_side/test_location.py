@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ocpi.identifiers import Party, folded
-from tests.support.builders import NOON, PARTY, a_place, evse_registered, location_changed, location_registered
+from tests.support.builders import (
+    NOON,
+    PARTY,
+    a_connector,
+    a_place,
+    evse_registered,
+    location_changed,
+    location_registered,
+)
 from tests.support.drafts import (
     BY_ADDRESS,
     BY_COORDINATES,
@@ -106,17 +114,7 @@ def facts(*placed: Placed, location_ids: tuple[int, ...] = (1, 2, 3), max_evses:
 
 
 def connector(number: int = 101, connector_id: int = 1) -> dict[str, Any]:
-    return {
-        "id": number,
-        "connector_id": connector_id,
-        "standard": "TYPE_2",
-        "format": "SOCKET",
-        "power_type": "AC_3_PHASE",
-        "max_voltage": 230,
-        "max_amperage": 32,
-        "max_electric_power": 22_000,
-        "status": "AVAILABLE",
-    }
+    return dict(a_connector(connector_id, id=number))
 
 
 def registered(location_id: int = 1, **data: Any) -> LocationRegistered:

@@ -1,4 +1,4 @@
-"""What a broken connection looks like, and the one word that commands know for it."""
+"""What a broken connection to PostgreSQL looks like, and the one word that commands know for it."""
 
 from __future__ import annotations
 
