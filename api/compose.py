@@ -117,6 +117,10 @@ def connector(url: str, *, application: str, search_path: str | None = None) -> 
     return connect
 
 
+async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
+    """What uses the pools leaves no setting, lock or cursor behind in a session: a round trip saved at each release."""
+
+
 @asynccontextmanager
 async def event_store_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
     """Sessions for the write side's questions."""
@@ -126,6 +130,7 @@ async def event_store_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
         max_size=settings.store_connections,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
+        reset=nothing_to_reset,
         server_settings={"application_name": "emsp store", **BY_KEY},
     ) as pool:
         yield pool
@@ -140,6 +145,7 @@ async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
         max_size=settings.read_connections,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=settings.statement_timeout_s + CONNECT_TIMEOUT_S,
+        reset=nothing_to_reset,
         server_settings={**SESSION, "statement_timeout": str(int(settings.statement_timeout_s * 1000))},
     ) as pool:
         yield pool

@@ -73,14 +73,15 @@ class Writer:
         """
         # Encoded here, so that what can't be is its sender's trouble and not the writer's.
         rows = encoded(submission, self._codec)
-        waiting = _Waiting(submission, rows, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(submission, rows, loop.create_future())
         self._waiting.append(waiting)
         self._woken.set()
+        impatient = loop.call_later(self._patience_s, _out_of_reach, waiting.done)
         try:
-            async with asyncio.timeout(self._patience_s):
-                return await waiting.done
-        except TimeoutError as trouble:
-            raise StoreOutOfReach from trouble
+            return await waiting.done
+        finally:
+            impatient.cancel()
 
     async def run(self) -> None:
         """Write until cancelled; what still waits then is answered with StoreOutOfReach."""
@@ -93,8 +94,7 @@ class Writer:
                     await self._write_until_known(batch)
         finally:
             for waiting in (*self._in_flight, *self._waiting):
-                if not waiting.done.done():
-                    waiting.done.set_exception(StoreOutOfReach())
+                _out_of_reach(waiting.done)
             if self._connection is not None:
                 self._connection.terminate()
 
@@ -167,6 +167,11 @@ class Writer:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+def _out_of_reach(done: asyncio.Future[Position]) -> None:
+    if not done.done():
+        done.set_exception(StoreOutOfReach())
 
 
 def _tell(batch: list[_Waiting], outcomes: list[Outcome]) -> None:
