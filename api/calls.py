@@ -16,6 +16,9 @@ from write_side.domain.errors import Fault, Faults
 from write_side.ports import IdempotencyKey, Origin
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.multipart import Form
     from write_side.commands.wishes import Command
 
 JSON: Final = "application/json"
@@ -39,20 +42,28 @@ async def json_body(request: web.Request) -> bytes:
 
 async def limited_body(request: web.Request, limit_bytes: int) -> bytes:
     """The raw body, read no further than the limit. raises: PayloadTooLarge; Faults where it breaks off."""
-    if (request.content_length or 0) > limit_bytes:
-        raise PayloadTooLarge
     body = bytearray()
-    try:
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > limit_bytes:
-                raise PayloadTooLarge
-    except (ConnectionResetError, web.RequestPayloadError):
-        raise Faults([Fault("", "the body breaks off")]) from None
+    async for chunk in limited_chunks(request, limit_bytes):
+        body += chunk
     return bytes(body)
 
 
-async def answer(request: web.Request, command: Command, *, actor: str, body: bytes) -> web.Response:
+async def limited_chunks(request: web.Request, limit_bytes: int) -> AsyncIterator[bytes]:
+    """The body as it comes, no further than the limit. raises: PayloadTooLarge; Faults where it breaks off."""
+    if (request.content_length or 0) > limit_bytes:
+        raise PayloadTooLarge
+    left_bytes = limit_bytes
+    try:
+        async for chunk in request.content.iter_any():
+            left_bytes -= len(chunk)
+            if left_bytes < 0:
+                raise PayloadTooLarge
+            yield chunk
+    except (ConnectionResetError, web.RequestPayloadError):
+        raise Faults([Fault("", "the body breaks off")]) from None
+
+
+async def answer(request: web.Request, command: Command, *, actor: str, body: bytes | Form) -> web.Response:
     """Dispatch the command of a call and answer it. actor: who calls (`cpo:PH/ABC`); body: for the idempotency key."""
     origin = Origin(request[REQUEST_ID], actor, _key_of(request, actor, body))
     accepted = await dispatch(command, origin, request.app[SERVICES].world)
@@ -66,11 +77,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_IGNORED_LENGTH else text[:MAX_IGNORED_LENGTH].rpartition(", ")[0] + ", ..."
 
 
-def _key_of(request: web.Request, actor: str, body: bytes) -> IdempotencyKey | None:
+def _key_of(request: web.Request, actor: str, body: bytes | Form) -> IdempotencyKey | None:
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is None:
         return None
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         raise Faults([Fault(IDEMPOTENCY_KEY, f"expected 1 to {MAX_KEY_LENGTH} printable characters")])
     scope = f"{actor} {request.method} {request.rel_url.raw_path}"
-    return IdempotencyKey(scope, key, hashlib.sha256(body).digest())
+    fingerprint = hashlib.sha256(body).digest() if isinstance(body, bytes) else body.fingerprint
+    return IdempotencyKey(scope, key, fingerprint)

@@ -39,12 +39,17 @@ def fault(message: str, rule: str = VALIDATION_ERROR) -> PydanticCustomError:
     return PydanticCustomError(rule, "{message}", {"message": message})
 
 
+def has_controls(text: str) -> bool:
+    """Whether a control character or a lone surrogate is in the text."""
+    return any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
+
+
 def _text(max_length: int) -> Callable[[str], str]:
     def checked(value: str) -> str:
         trimmed = value.strip()
         if not 1 <= len(trimmed) <= max_length:
             raise fault(f"expected 1 to {max_length} characters")
-        if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in trimmed):
+        if has_controls(trimmed):
             raise fault("control characters are not allowed")
         return trimmed
 
