@@ -12,7 +12,7 @@ from api.clients import ACCOUNTS
 from api.refusals import Forbidden, InvalidCountryCode
 from api.services import SERVICES
 from ocpi.identifiers import folded
-from read_side.scope import Viewer
+from read_side.scope import READ, Viewer
 from write_side.accounts.tokens import TokenExpired, Unauthorized
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from api.clients import Client, Clients
     from ocpi.identifiers import Party
+    from write_side.accounts.tokens import Bearer
 
 CHALLENGE: Final = web.RequestKey("challenge", str)
 """The scheme that the call takes: what a 401 asks for."""
@@ -58,14 +59,32 @@ def _client_of(clients: Clients, encoded: str) -> Client:
 
 def accounts_client(request: web.Request) -> Client:
     """The application that calls R1–R3. raises: Unauthorized; Forbidden without the scope `accounts`."""
+    return _client_with(request, ACCOUNTS)
+
+
+def reading_client(request: web.Request) -> Client:
+    """The application that calls R11 or R12. raises: Unauthorized; Forbidden without the scope `read`."""
+    return _client_with(request, READ)
+
+
+def _client_with(request: web.Request, scope: str) -> Client:
     request[CHALLENGE] = "Basic"
     given = credentials(request)
     if given is None or given[0] != BASIC:
         raise Unauthorized
     client = _client_of(request.app[SERVICES].clients, given[1])
-    if ACCOUNTS not in client.scopes:
+    if scope not in client.scopes:
         raise Forbidden
     return client
+
+
+async def cpo_user(request: web.Request) -> Bearer:
+    """The CPO's user whose access token calls. raises: Unauthorized, TokenExpired, StoreOutOfReach."""
+    request[CHALLENGE] = "Bearer"
+    given = credentials(request)
+    if given is None or given[0] != BEARER:
+        raise Unauthorized
+    return await request.app[SERVICES].accounts.bearer(given[1])
 
 
 async def machine(request: web.Request) -> tuple[Party, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
@@ -25,6 +26,8 @@ JSON: Final = "application/json"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 MAX_KEY_LENGTH: Final = 255
 POSITION: Final = "Emsp-Position"
+MIN_POSITION: Final = "Emsp-Min-Position"
+POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,17}", re.ASCII)
 IGNORED: Final = "Emsp-Ignored"
 MAX_IGNORED_LENGTH: Final = 4_000
 NO_ENCODINGS: Final = frozenset({"", "identity"})
@@ -61,6 +64,20 @@ async def limited_chunks(request: web.Request, limit_bytes: int) -> AsyncIterato
             yield chunk
     except (ConnectionResetError, web.RequestPayloadError):
         raise Faults([Fault("", "the body breaks off")]) from None
+
+
+def min_position(request: web.Request) -> int | None:
+    """The position that the views must have reached for this caller; None where none is named.
+
+    raises: Faults  it is no positive integer
+    """
+    given = request.headers.getall(MIN_POSITION, [])
+    if not given:
+        return None
+    text = given[0].strip()
+    if len(given) > 1 or not POSITIVE.fullmatch(text):
+        raise Faults([Fault(MIN_POSITION, "must be a positive integer")])
+    return int(text)
 
 
 async def answer(request: web.Request, command: Command, *, actor: str, body: bytes | Form) -> web.Response:

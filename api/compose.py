@@ -28,6 +28,7 @@ from projections.migrate import create_views
 from projections.projector import Projector
 from read_side.engine import create_engine
 from read_side.guards import Limits
+from read_side.reports import Reports
 from read_side.views import SESSION, Views
 from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.secrets import SystemSecrets
@@ -327,16 +328,17 @@ async def api_application(
     settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool, *, schema_name: str = "emsp"
 ) -> AsyncIterator[web.Application]:
     """Every call of the contract: REST, webhooks, GraphQL. schema_name: another for each application of a process."""
+    views = Views(views_sessions, connector(urls.read_model, application="emsp read listener"))
     services = Services(
         world=write_side.world,
         accounts=write_side.accounts,
+        reports=Reports(views, settings.min_position_wait_s),
         clients=clients_of(settings),
         registrations=RateLimit(settings.rate_register),
         trusted_proxies=settings.trusted_proxies,
         body_json_bytes=settings.body_json_bytes,
         new_request_id=lambda: str(new_id()),
     )
-    views = Views(views_sessions, connector(urls.read_model, application="emsp read listener"))
     limits = Limits(
         depth=settings.graphql_depth,
         aliases=settings.graphql_aliases,

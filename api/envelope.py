@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from api.refusals import Forbidden, InvalidCountryCode, PayloadTooLarge, TooManyRequests, UnsupportedMediaType
+from read_side.errors import Unavailable
 from write_side.accounts.tokens import TokenExpired, TooManyTries, Unauthorized
 from write_side.domain.errors import VALIDATION_ERROR, DomainError, Fault, Faults, GeocoderOutOfReach, StoreOutOfReach
 
@@ -33,6 +34,7 @@ STATUS_OF: Final[dict[type[Exception], tuple[int, str | None]]] = {
     TooManyTries: (429, "TOO_MANY_REQUESTS"),
     StoreOutOfReach: (503, "SERVICE_UNAVAILABLE"),
     GeocoderOutOfReach: (503, "SERVICE_UNAVAILABLE"),
+    Unavailable: (503, "SERVICE_UNAVAILABLE"),
 }
 """Status and message; a message of None is the error's own code. The first class that fits counts."""
 

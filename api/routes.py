@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api.handlers import cpos, sessions, webhooks
+from api.handlers import cpos, reports, sessions, webhooks
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,6 +26,9 @@ class Route:
 ROUTES: Final = (
     Route("R1", "POST", "/ocpi/cpo/2.2/register", cpos.register),
     Route("R3", "POST", "/ocpi/cpo/api/auth/v1/login", sessions.log_in),
+    Route("R11", "GET", "/ocpi/cpo/2.2/filters", reports.filters),
+    Route("R12", "GET", "/ocpi/cpo/2.2/filters/cities/{province_name}", reports.cities),
+    Route("R13", "GET", "/ocpi/cpo/2.2/details", reports.details),
     Route(
         "W1",
         "POST",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from api.clients import Clients
     from api.limits import RateLimit
+    from read_side.reports import Reports
     from write_side.accounts.login import Accounts
     from write_side.ports import World
 
@@ -23,6 +24,7 @@ class Services:
 
     world: World
     accounts: Accounts
+    reports: Reports
     clients: Clients
     registrations: RateLimit
     trusted_proxies: Sequence[IPv4Network | IPv6Network]

@@ -9,7 +9,7 @@ No I/O, no clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from projections.documents import Document
+    from projections.drawings import Drawings
     from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
     from write_side.events.location import LocationChanged, LocationRegistered
 
@@ -42,6 +43,7 @@ class OpenEvse:
 class LocationDrawing:
     """One location. head: JSON; evses: JSON by casefolded uid, in the order of registration.
 
+    drawn_head: the head that the views have, "" of a new location; was_public: whether the public sees it there.
     What this batch changed: open_head, open_evses; is_redrawn: columns that filters use may be others now;
     is_renamed: its EVSEs' rows carry another name.
     """
@@ -52,6 +54,8 @@ class LocationDrawing:
     head: str
     evses: dict[str, str]
     revision: int
+    drawn_head: str = ""
+    was_public: bool = False
     open_head: Document | None = None
     open_evses: dict[str, OpenEvse] = field(default_factory=dict)
     is_redrawn: bool = False
@@ -63,10 +67,6 @@ class LocationDrawing:
             self.head = orjson.dumps(self.open_head).decode()
         for uid_key, evse in self.open_evses.items():
             self.evses[uid_key] = orjson.dumps(evse.document).decode()
-
-
-Drawings: TypeAlias = dict[int, LocationDrawing]
-"""The locations of a batch, by id."""
 
 
 def head_of(drawing: LocationDrawing) -> Document:
@@ -87,7 +87,7 @@ def evses_of(drawing: LocationDrawing) -> list[Document]:
 
 def on_location_registered(drawings: Drawings, event: LocationRegistered, position: int) -> None:
     """A location appears, without EVSEs."""
-    drawings[event.location_id] = LocationDrawing(
+    drawings.locations[event.location_id] = LocationDrawing(
         location_id=event.location_id,
         country_code=event.country_code,
         party_id=event.party_id,
@@ -101,7 +101,7 @@ def on_location_registered(drawings: Drawings, event: LocationRegistered, positi
 
 def on_location_changed(drawings: Drawings, event: LocationChanged, position: int) -> None:
     """Fields of a location become others; its date_modified moves."""
-    drawing = drawings[event.location_id]
+    drawing = drawings.locations[event.location_id]
     drawing.open_head = head_of(drawing)
     change_head(drawing.open_head, event.changes)
     drawing.open_head["date_modified"] = iso(event.timestamp)
@@ -112,7 +112,7 @@ def on_location_changed(drawings: Drawings, event: LocationChanged, position: in
 
 def on_evse_registered(drawings: Drawings, event: EvseRegistered, position: int) -> None:
     """An EVSE joins its location, behind those that are there."""
-    drawing = drawings[event.location_id]
+    drawing = drawings.locations[event.location_id]
     uid_key = folded(event.uid)
     drawing.evses[uid_key] = ""
     drawing.open_evses[uid_key] = OpenEvse(evse_document(event), position, event.timestamp, position)
@@ -122,7 +122,7 @@ def on_evse_registered(drawings: Drawings, event: EvseRegistered, position: int)
 
 def on_evse_status_changed(drawings: Drawings, event: EvseStatusChanged, position: int) -> None:
     """The status of an EVSE becomes another; REMOVED takes it out of what the public may find."""
-    drawing = drawings[event.location_id]
+    drawing = drawings.locations[event.location_id]
     document = _opened(drawing, event.evse_uid, position)
     drawing.is_redrawn |= REMOVED in (event.status, document["status"])
     document["status"] = event.status
@@ -133,7 +133,7 @@ def on_connector_status_changed(drawings: Drawings, event: ConnectorStatusChange
 
     raises: KeyError where the EVSE has no such connector
     """
-    drawing = drawings[event.location_id]
+    drawing = drawings.locations[event.location_id]
     for connector in _opened(drawing, event.evse_uid, position)["connectors"]:
         if connector["connector_id"] == event.connector_id:
             connector["status"] = event.status

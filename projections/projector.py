@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from projections import locations, view_tables
+from ocpi.identifiers import Party
+from projections import cpos, locations, view_tables
 from write_side.events.cpo import CpoRegistered
 from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import LocationChanged, LocationRegistered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     import asyncpg
     from eventsourcing.domain import DomainEvent
 
-    from projections.locations import Drawings
+    from projections.drawings import Drawings
     from write_side.events.codec import Codec
     from write_side.events.ranges import Recorded
 
@@ -36,7 +37,7 @@ class Ignored:
 
 
 PROJECTIONS: Final[dict[type[DomainEvent], Projection | Ignored]] = {
-    CpoRegistered: Ignored("no view shows a CPO yet"),
+    CpoRegistered: cpos.on_cpo_registered,
     LocationRegistered: locations.on_location_registered,
     LocationChanged: locations.on_location_changed,
     EvseRegistered: locations.on_evse_registered,
@@ -134,16 +135,16 @@ class Projector:
             raise Overtaken
         began = perf_counter()
         decoded = self._decode(events)
-        wanted = {event.location_id for event, _ in decoded}
+        location_ids, parties = _subjects(event for event, _ in decoded)
         busy_s = perf_counter() - began
         last = events[-1].position
         async with self._connection.transaction():
             if not await self._connection.fetch(MOVE_CHECKPOINT, self._generation, self.checkpoint, last):
                 raise Overtaken
-            drawings = await view_tables.load(self._connection, wanted)
+            drawings = await view_tables.load(self._connection, location_ids, parties)
             began = perf_counter()
             self._fold(drawings, decoded)
-            changes = view_tables.changes_of(drawings.values())
+            changes = view_tables.changes_of(drawings)
             busy_s += perf_counter() - began
             await view_tables.write(self._connection, changes)
         self.checkpoint = last
@@ -164,6 +165,19 @@ class Projector:
             self.folding = position
             draw(drawings, event, position)
         self.folding = None
+
+
+def _subjects(events: Iterable[Any]) -> tuple[set[int], set[Party]]:
+    """What the events of a batch are about: locations, each named by its id, and CPOs."""
+    location_ids: set[int] = set()
+    parties: set[Party] = set()
+    for event in events:
+        location_id = getattr(event, "location_id", None)
+        if location_id is None:
+            parties.add(Party(event.country_code, event.party_id))
+        else:
+            location_ids.add(location_id)
+    return location_ids, parties
 
 
 def draw(drawings: Drawings, event: DomainEvent, position: int) -> None:

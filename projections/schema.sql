@@ -60,3 +60,22 @@ create index evse_of_location on evse_view (location_id, uid_key);
 create index evse_by_date on evse_view (country_code, party_id, created_at, location_id, registered_pos);
 create index evse_by_location_name on evse_view (country_code, party_id, location_name_key, location_id, registered_pos);
 create index evse_location_name_trigrams on evse_view using gin (location_name_key gin_trgm_ops);
+
+create table cpo_view (
+    country_code text not null,
+    party_id text not null,
+    cpo_owner_id integer not null,
+    details text not null,               -- JSON: what R13 answers
+    revision bigint not null,
+    primary key (country_code, party_id)
+);
+
+create table place_view (
+    province text not null,
+    city text not null,
+    province_key text not null,          -- casefolded
+    locations integer not null check (locations >= 0),  -- how many of location_view are public there
+    primary key (province, city)
+) with (fillfactor = 50);
+
+create index place_of_province on place_view (province_key);

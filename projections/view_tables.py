@@ -1,5 +1,6 @@
-"""The only module that reads and writes location_view and evse_view. Unqualified names: search_path says the schema.
+"""The only module that reads and writes location_view and evse_view; the other views have one each.
 
+Unqualified names: search_path says the schema.
 Whoever calls `write` holds the checkpoint row in the same transaction (see `projector`).
 """
 
@@ -13,18 +14,21 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 
 from ocpi.identifiers import folded
+from projections import cpo_table, place_table
+from projections.drawings import Drawings
 from projections.locations import LocationDrawing, head_of
+from projections.place_table import PlaceCounts
 from projections.rows import EvseRow, LocationRow, evse_row, evses_text, is_removed, location_row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import asyncpg
 
-    from projections.locations import Drawings
+    from ocpi.identifiers import Party
 
 LOCATIONS_BY_ID: Final = """
-    select id, country_code, party_id, head, evses, revision
+    select id, country_code, party_id, head, evses, revision, is_public
       from location_view
      where id = any($1::int[])
 """
@@ -123,10 +127,15 @@ _POINT_OF_THREE: Final = 0x80000003
 """PostgreSQL's binary form of a cube that is a point (its high bit) of three dimensions."""
 
 
-async def load(connection: asyncpg.Connection, location_ids: Collection[int]) -> Drawings:
-    """The drawings of those of these locations that the views know."""
-    found = await connection.fetch(LOCATIONS_BY_ID, list(location_ids))
-    return {row["id"]: _drawing_of(row) for row in found}
+async def load(
+    connection: asyncpg.Connection, location_ids: Collection[int], parties: Collection[Party] = ()
+) -> Drawings:
+    """The drawings of those of these locations and CPOs that the views know."""
+    found = await connection.fetch(LOCATIONS_BY_ID, list(location_ids)) if location_ids else []
+    return Drawings(
+        locations={row["id"]: _drawing_of(row) for row in found},
+        cpos=await cpo_table.load(connection, parties) if parties else {},
+    )
 
 
 def _drawing_of(row: asyncpg.Record) -> LocationDrawing:
@@ -137,6 +146,8 @@ def _drawing_of(row: asyncpg.Record) -> LocationDrawing:
         head=row["head"],
         evses=dict(_split(row["evses"])),
         revision=row["revision"],
+        drawn_head=row["head"],
+        was_public=row["is_public"],
     )
 
 
@@ -164,15 +175,21 @@ class Changes:
     rename_location_of_evses: list[Row] = field(default_factory=list)
     upsert_evses: list[Row] = field(default_factory=list)
     update_evse_documents: list[Row] = field(default_factory=list)
+    upsert_cpos: list[Row] = field(default_factory=list)
+    places: PlaceCounts = field(default_factory=PlaceCounts)
 
 
-def changes_of(drawings: Iterable[LocationDrawing]) -> Changes:
+def changes_of(drawings: Drawings) -> Changes:
     """What these drawings changed, and only that. Pure."""
-    changes = Changes()
-    for drawing in drawings:
+    changes = Changes(upsert_cpos=cpo_table.rows_of(drawings.cpos.values()))
+    for drawing in drawings.locations.values():
         drawing.write_back()
         if drawing.is_redrawn:
-            changes.upsert_locations.append(_flat_location(location_row(drawing)))
+            row = location_row(drawing)
+            changes.upsert_locations.append(_flat_location(row))
+            changes.places.move(
+                was=drawing.drawn_head if drawing.was_public else None, now=row.head if row.is_public else None
+            )
         else:
             changes.update_location_evses.append((drawing.location_id, evses_text(drawing), drawing.revision))
         if drawing.is_renamed:
@@ -187,12 +204,17 @@ def changes_of(drawings: Iterable[LocationDrawing]) -> Changes:
 
 
 async def write(connection: asyncpg.Connection, changes: Changes) -> None:
-    """At most five statements, however many rows. raises: RowsMissing."""
+    """A statement for each kind of change, however many rows. raises: RowsMissing."""
     await _run(connection, UPSERT_LOCATIONS, changes.upsert_locations)
     await _run(connection, UPDATE_LOCATION_EVSES, changes.update_location_evses, is_one_each=True)
     await _run(connection, RENAME_LOCATION_OF_EVSES, changes.rename_location_of_evses)
     await _run(connection, UPSERT_EVSES, changes.upsert_evses)
     await _run(connection, UPDATE_EVSE_DOCUMENTS, changes.update_evse_documents, is_one_each=True)
+    await _run(connection, cpo_table.UPSERT_CPOS, changes.upsert_cpos)
+    await _run(connection, place_table.COUNT_MORE, changes.places.more())
+    if less := changes.places.less():
+        await _run(connection, place_table.COUNT_LESS, less, is_one_each=True)
+        await connection.execute(place_table.FORGET_EMPTY)
 
 
 async def _run(
@@ -221,6 +243,10 @@ async def copy(connection: asyncpg.Connection, locations: Sequence[LocationRow],
     await connection.set_type_codec("cube", schema=schema, encoder=_cube_bytes, decoder=bytes, format="binary")
     await connection.copy_records_to_table("location_view", records=locations, columns=LocationRow._fields)
     await connection.copy_records_to_table("evse_view", records=evses, columns=EvseRow._fields)
+    places = PlaceCounts()
+    for row in locations:
+        places.move(was=None, now=row.head if row.is_public else None)
+    await _run(connection, place_table.COUNT_MORE, places.more())
 
 
 def _cube_bytes(point: tuple[float, float, float]) -> bytes:

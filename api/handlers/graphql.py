@@ -15,15 +15,15 @@ import orjson
 from aiohttp import web
 from aiohttp.payload import AsyncIterablePayload
 
+from api.calls import min_position
 from read_side.engine import Answer, GraphQLService
 from read_side.errors import Unavailable
 from read_side.faults import fault_of
 from read_side.guards import Guarded, NotAQuery
 from read_side.scope import Viewer
-from write_side.domain.errors import StoreOutOfReach
+from write_side.domain.errors import Faults, StoreOutOfReach
 
 PATH: Final = "/ocpi/cpo/graphql"
-MIN_POSITION: Final = "Emsp-Min-Position"
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -39,7 +39,6 @@ STATUS_OF: Final = {
 """What HTTP calls the codes of GraphQL errors: `extensions.status` (contract §5)."""
 
 ALLOWED: Final = "GET, POST"
-POSITION: Final = re.compile(r"0*[1-9][0-9]{0,17}")
 RETRY_AFTER_S: Final = "1"
 CHUNK_BYTES: Final = 64 * 1024
 LARGE_BYTES: Final = 1024 * 1024
@@ -81,13 +80,12 @@ def graphql_routes(
         try:
             media_type = _negotiated(request.headers.getall("Accept", []))
             asked = await _asked(request, limit_bytes)
-            min_position = _min_position(request.headers.getall(MIN_POSITION, []))
             answer = await service.execute(
                 asked.query,
                 asked.variables,
                 asked.operation_name,
                 caller=await viewer_of(request),
-                min_position=min_position,
+                min_position=_min_position(request),
             )
             _check_safe(request, answer)
         except NotServed as refused:
@@ -194,13 +192,12 @@ def _understood(parameters: Any) -> GraphQLRequest:  # noqa: ANN401 - decoded JS
     return GraphQLRequest(query, operation_name, parameters.get("variables"))
 
 
-def _min_position(headers: list[str]) -> int | None:
-    if not headers:
-        return None
-    text = headers[0].strip()
-    if len(headers) > 1 or not POSITION.fullmatch(text):
-        raise NotServed(400, f"{MIN_POSITION}: must be a positive integer")
-    return int(text)
+def _min_position(request: web.Request) -> int | None:
+    try:
+        return min_position(request)
+    except Faults as wrong:
+        (fault,) = wrong.faults
+        raise NotServed(400, f"{fault.field}: {fault.message}") from None
 
 
 def _response(answer: Answer, media_type: str) -> web.Response:

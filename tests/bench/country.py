@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ocpi.identifiers import Party
+from projections.drawings import Drawings
 from projections.projector import draw
 from projections.rows import EvseRow, LocationRow, rows_of
 from tests.support.builders import a_connector, a_place, evse_registered, location_registered
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eventsourcing.domain import DomainEvent
-
-    from projections.locations import Drawings
 
 EVSES_OF_A_LOCATION: Final = 3
 EVENTS_OF_A_LOCATION: Final = 1 + EVSES_OF_A_LOCATION
@@ -98,11 +97,11 @@ _OF_CITIES: Final = tuple(1 / (rank + 5) for rank in range(len(CITIES)))
 
 def rows(number: int) -> tuple[LocationRow, tuple[EvseRow, ...]]:
     """The view rows of one location, by the projections' own functions. number: its id, from 1."""
-    drawings: Drawings = {}
+    drawings = Drawings()
     first = 1 + (number - 1) * EVENTS_OF_A_LOCATION
     for position, event in enumerate(events(number), start=first):
         draw(drawings, event, position)
-    return rows_of(drawings[number])
+    return rows_of(drawings.locations[number])
 
 
 def events(number: int) -> Iterator[DomainEvent]:

@@ -13,7 +13,7 @@ import pytest
 
 from projections import migrate, view_tables
 from projections import projector as projecting
-from projections.locations import Drawings
+from projections.drawings import Drawings
 from projections.migrate import create_views, views_version
 from projections.projector import PROJECTIONS, Ignored, Overtaken, Projector, draw
 from projections.rows import rows_of
@@ -91,7 +91,12 @@ async def tables(connection: asyncpg.Connection[Any]) -> dict[str, list[dict[str
     """All rows of the views, in the order of their keys."""
     locations = await connection.fetch("select *, point::text as point from location_view order by id")
     evses = await connection.fetch("select * from evse_view order by country_code, party_id, uid_key")
-    return {"locations": [dict(row) for row in locations], "evses": [dict(row) for row in evses]}
+    places = await connection.fetch("select * from place_view order by province, city")
+    return {
+        "locations": [dict(row) for row in locations],
+        "evses": [dict(row) for row in evses],
+        "places": [dict(row) for row in places],
+    }
 
 
 async def checkpoint(connection: asyncpg.Connection[Any]) -> int:
@@ -101,10 +106,10 @@ async def checkpoint(connection: asyncpg.Connection[Any]) -> int:
 
 async def bulk_filled(connection: asyncpg.Connection[Any], events: Sequence[DomainEvent]) -> None:
     """The same views by the other way: everything folded at once, then COPY."""
-    drawings: Drawings = {}
+    drawings = Drawings()
     for position, event in enumerate(events, start=1):
         draw(drawings, event, position)
-    made = [rows_of(drawing) for drawing in drawings.values()]
+    made = [rows_of(drawing) for drawing in drawings.locations.values()]
     await view_tables.copy(connection, [row for row, _ in made], [row for _, rows in made for row in rows])
 
 
@@ -116,7 +121,7 @@ async def test_rows_are_the_same_in_batches_of_any_size_and_by_a_bulk_fill(
     for start in range(0, len(log), size):
         await projector.apply(log[start : start + size])
     drawn = await tables(looking)
-    await looking.execute("truncate location_view, evse_view")
+    await looking.execute("truncate location_view, evse_view, place_view")
     await bulk_filled(looking, HISTORY)
     filled = await tables(looking)
     assert drawn == filled
@@ -149,7 +154,7 @@ async def test_the_checkpoint_moves_over_what_no_view_wants_and_wakes_those_who_
     await projector.apply(recorded([location_registered()]))
     async with asyncio.timeout(5):
         assert await heard.get() == "1"
-    assert await tables(looking) == {"locations": [], "evses": []}
+    assert await tables(looking) == {"locations": [], "evses": [], "places": []}
 
 
 async def test_a_status_change_rewrites_no_other_row(projector: Projector, looking: asyncpg.Connection[Any]) -> None:
@@ -181,7 +186,7 @@ async def test_a_projector_that_was_overtaken_writes_nothing(
     await looking.execute("update checkpoint set pos = 5")
     with pytest.raises(Overtaken):
         await projector.apply(recorded(HISTORY))
-    assert await tables(looking) == {"locations": [], "evses": []}
+    assert await tables(looking) == {"locations": [], "evses": [], "places": []}
     assert await projector.lead()
     assert projector.checkpoint == 5
 

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 
 from api.handlers.graphql import PATH, graphql_routes
 from ocpi.identifiers import Party
-from projections.locations import Drawings
+from projections.drawings import Drawings
 from projections.migrate import create_views
 from projections.projector import draw
 from projections.rows import rows_of
@@ -116,10 +116,10 @@ def questions() -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.fixture(scope="module")
 async def filled(fresh_database: Databases) -> AsyncIterator[str]:
     dsn = await fresh_database()
-    drawings: Drawings = {}
+    drawings = Drawings()
     for position, event in enumerate(SAMPLE[:4], start=1):
         draw(drawings, event, position)
-    location, (evse, *_) = rows_of(drawings[1])
+    location, (evse, *_) = rows_of(drawings.locations[1])
     connection = await asyncpg.connect(dsn)
     await create_views(connection, database_id=uuid4())
     indexes = await connection.fetch(INDEXES)

@@ -8,10 +8,11 @@ from uuid import UUID, uuid5
 
 from ocpi.identifiers import Party
 from write_side.events.codec import Codec
+from write_side.events.cpo import CpoRegistered
 from write_side.events.evse import ConnectorData, ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import LocationChanged, LocationData, LocationRegistered, PlaceData
 from write_side.events.ranges import Range, Recorded, range_of
-from write_side.events.streams import NAMESPACE, evse_stream, location_stream
+from write_side.events.streams import NAMESPACE, cpo_stream, evse_stream, location_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,25 @@ def location_data(**spoiled: Any) -> LocationData:
         "publish": True,
     }
     return data | spoiled  # type: ignore[return-value]
+
+
+def cpo_registered(party: Party = PARTY, **spoiled: Any) -> CpoRegistered:
+    fields: dict[str, Any] = {
+        "cpo_owner_id": 7,
+        "username": "Luzon",
+        "cpo_owner_name": "Luzon Volt",
+        "contact": {"name": "Maria Santos", "number": "+639171234567", "email": "maria@cpo.example"},
+        "ocpp_ready": True,
+        "logo": None,
+    }
+    return CpoRegistered(
+        originator_id=cpo_stream(party),
+        originator_version=1,
+        timestamp=NOON,
+        country_code=party.country_code,
+        party_id=party.party_id,
+        **fields | spoiled,
+    )
 
 
 def location_registered(

@@ -13,7 +13,7 @@ import asyncpg
 from eventsourcing.domain import DomainEvent
 
 from ocpi.identifiers import Party
-from projections.locations import Drawings
+from projections.drawings import Drawings
 from projections.migrate import create_views
 from projections.projector import draw
 from projections.rows import rows_of
@@ -73,10 +73,10 @@ SAMPLE: Final[tuple[DomainEvent, ...]] = (
 
 async def fill(dsn: str, events: Sequence[DomainEvent] = SAMPLE) -> None:
     """Views of these events, in a database that has none."""
-    drawings: Drawings = {}
+    drawings = Drawings()
     for position, event in enumerate(events, start=1):
         draw(drawings, event, position)
-    rows = [rows_of(drawing) for drawing in drawings.values()]
+    rows = [rows_of(drawing) for drawing in drawings.locations.values()]
     connection = await asyncpg.connect(dsn)
     try:
         await create_views(connection, database_id=uuid4())

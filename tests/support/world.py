@@ -23,6 +23,7 @@ from tests.support.client import Client
 SECRET: Final = "a-secret-of-a-test-client"
 _numbers: Final = itertools.count(1)
 READ_ONLY_SECRET: Final = "a-secret-of-a-read-only-client"
+ACCOUNTS_ONLY_SECRET: Final = "a-secret-of-a-registration-desk"
 KEYS: Final = {
     "jwt_access_key": "access-key-of-a-test-deployment-0001",
     "jwt_refresh_key": "refresh-key-of-a-test-deployment-001",
@@ -53,7 +54,7 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         {
             "event_store_url": dsn,
             "data_dir": folder,
-            "clients": f"app:{SECRET},reader:{READ_ONLY_SECRET}:read",
+            "clients": f"app:{SECRET},reader:{READ_ONLY_SECRET}:read,desk:{ACCOUNTS_ONLY_SECRET}:accounts",
             "rate_register": "1000/minute",
             **KEYS,
             **settings,

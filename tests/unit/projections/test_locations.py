@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from ocpi.codes import EVSE_STATUSES
-from projections.locations import Drawings, LocationDrawing
+from projections.drawings import Drawings
 from projections.projector import PROJECTIONS, Ignored, draw
 from projections.rows import EvseRow, LocationRow, connector_words, rows_of, unit_point
 from projections.view_tables import _split
@@ -28,12 +28,14 @@ from write_side.events.codec import EVENTS
 if TYPE_CHECKING:
     from eventsourcing.domain import DomainEvent
 
+    from projections.locations import LocationDrawing
+
 
 def drawn(*events: DomainEvent) -> LocationDrawing:
-    drawings: Drawings = {}
+    drawings = Drawings()
     for position, event in enumerate(events, start=1):
         draw(drawings, event, position)
-    (drawing,) = drawings.values()
+    (drawing,) = drawings.locations.values()
     return drawing
 
 
@@ -212,7 +214,7 @@ def test_a_plain_ac_connector_does_not_claim_a_phase() -> None:
 )
 def test_an_event_about_what_was_never_registered_is_an_error(event: DomainEvent) -> None:
     with pytest.raises(KeyError):
-        draw({}, event, 1)
+        draw(Drawings(), event, 1)
 
 
 def test_a_connector_that_is_not_there_is_an_error() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
 from eventsourcing.persistence import MapperDeserialisationError
 from eventsourcing.utils import TopicError
 from msgspec.structs import replace
 
+from projections.drawings import Drawings
 from projections.projector import draw
 from tests.support.builders import (
     CODEC,
@@ -26,9 +27,6 @@ from write_side.domain import evse, location
 from write_side.events.codec import EVENTS, Codec, Event
 from write_side.events.cpo import CpoRegistered
 from write_side.events.streams import cpo_stream, evse_stream, location_stream
-
-if TYPE_CHECKING:
-    from projections.locations import Drawings
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -100,10 +98,10 @@ def test_the_golden_history_replays() -> None:
 
 
 def test_the_golden_history_is_drawn() -> None:
-    drawings: Drawings = {}
+    drawings = Drawings()
     for position, event in enumerate(HISTORY, start=1):
         draw(drawings, event, position)
-    assert [(one.location_id, one.revision) for one in drawings.values()] == [(1, len(HISTORY))]
+    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, len(HISTORY))]
 
 
 def test_a_process_that_has_just_built_its_codec_reads_every_event() -> None:

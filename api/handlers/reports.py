@@ -1,0 +1,35 @@
+"""R11–R13: what can be filtered by, and who the caller is (contract §2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from api.auth import cpo_user, reading_client
+from api.calls import min_position
+from api.envelope import SUCCESS, envelope
+from api.services import SERVICES
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+async def filters(request: web.Request) -> web.Response:
+    """R11: reference data, provinces and cities."""
+    reading_client(request)
+    reports = request.app[SERVICES].reports
+    return envelope(200, await reports.filters(min_position=min_position(request)), SUCCESS)
+
+
+async def cities(request: web.Request) -> web.Response:
+    """R12: the cities of a province."""
+    reading_client(request)
+    province = request.match_info["province_name"]
+    reports = request.app[SERVICES].reports
+    return envelope(200, await reports.cities(province, min_position=min_position(request)), SUCCESS)
+
+
+async def details(request: web.Request) -> web.Response:
+    """R13: the caller's own CPO."""
+    user = await cpo_user(request)
+    reports = request.app[SERVICES].reports
+    return envelope(200, await reports.details(user.party, min_position=min_position(request)), SUCCESS)
