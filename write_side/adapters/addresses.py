@@ -49,12 +49,22 @@ class Reading:
 def place_of(gazetteer: Gazetteer, address: str) -> Place | None:
     """The city where an address lies, with the address's postal code where it has one; None: not sure."""
     text = plain(address)
-    found = _read(gazetteer, without_remarks(text)) if "(" in text else None
-    return found or _read(gazetteer, text)
+    found = _read(gazetteer, segments(without_remarks(text))) if "(" in text else None
+    return found or _read(gazetteer, segments(text)) or _read_before_street(gazetteer, segments(text))
 
 
-def _read(gazetteer: Gazetteer, text: str) -> Place | None:
-    reading = Reading(segments(text))
+def _read_before_street(gazetteer: Gazetteer, parts: list[list[str]]) -> Place | None:
+    """`Talisay City, Negros Occidental, Lacson St.`: only where city and province stand before the street."""
+    if len(parts) < 3 or parts[-1][-1] not in STREET_WORDS:
+        return None
+    province = mention_in(gazetteer, parts[-2])
+    if province is None or not province.name.provinces or not _is_whole(province):
+        return None
+    return _read(gazetteer, parts[:-1]) if _is_whole(mention_in(gazetteer, parts[-3])) else None
+
+
+def _read(gazetteer: Gazetteer, parts: list[list[str]]) -> Place | None:
+    reading = Reading(parts)
     _drop_remarks(reading.parts)
     town = _town(gazetteer, reading)
     if town is None:
