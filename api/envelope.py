@@ -10,7 +10,15 @@ from aiohttp import web
 from api.refusals import Forbidden, InvalidCountryCode, PayloadTooLarge, TooManyRequests, UnsupportedMediaType
 from read_side.errors import Unavailable
 from write_side.accounts.tokens import TokenExpired, TooManyTries, Unauthorized
-from write_side.domain.errors import VALIDATION_ERROR, DomainError, Fault, Faults, GeocoderOutOfReach, StoreOutOfReach
+from write_side.domain.errors import (
+    VALIDATION_ERROR,
+    DomainError,
+    Fault,
+    Faults,
+    GeocoderOutOfReach,
+    ImagesOutOfReach,
+    StoreOutOfReach,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +42,7 @@ STATUS_OF: Final[dict[type[Exception], tuple[int, str | None]]] = {
     TooManyTries: (429, "TOO_MANY_REQUESTS"),
     StoreOutOfReach: (503, "SERVICE_UNAVAILABLE"),
     GeocoderOutOfReach: (503, "SERVICE_UNAVAILABLE"),
+    ImagesOutOfReach: (503, "SERVICE_UNAVAILABLE"),
     Unavailable: (503, "SERVICE_UNAVAILABLE"),
 }
 """Status and message; a message of None is the error's own code. The first class that fits counts."""

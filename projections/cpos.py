@@ -10,7 +10,7 @@ from ocpi.identifiers import Party
 if TYPE_CHECKING:
     from projections.documents import Document
     from projections.drawings import Drawings
-    from write_side.events.cpo import CpoRegistered
+    from write_side.events.cpo import CpoLogoChanged, CpoRegistered
 
 
 @dataclass(slots=True)
@@ -39,3 +39,10 @@ def on_cpo_registered(drawings: Drawings, event: CpoRegistered, position: int) -
         },
         revision=position,
     )
+
+
+def on_cpo_logo_changed(drawings: Drawings, event: CpoLogoChanged, position: int) -> None:
+    """Another stored image is the CPO's logo."""
+    drawing = drawings.cpos[Party(event.country_code, event.party_id)]
+    drawing.details["logo"] = event.logo
+    drawing.revision = position

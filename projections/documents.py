@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from ocpi.codes import CodeList
     from write_side.events.evse import ConnectorData, EvseRegistered
-    from write_side.events.location import LocationData, LocationRegistered
+    from write_side.events.location import (
+        LocationData,
+        LocationPhotoReplaced,
+        LocationPhotosAdded,
+        LocationRegistered,
+    )
 
 Document: TypeAlias = dict[str, Any]
 """A JSON object of the contract."""
@@ -23,6 +28,9 @@ Document: TypeAlias = dict[str, Any]
 def _entries(known: CodeList) -> dict[str, Document]:
     return {one.code: {"id": one.id, "code": one.code, "description": one.description} for one in known.codes}
 
+
+IMAGES: Final = "/images/"
+"""Where stored images are served (contract §2)."""
 
 _FACILITIES: Final = _entries(codes.FACILITIES)
 _PARKING_RESTRICTIONS: Final = _entries(codes.PARKING_RESTRICTIONS)
@@ -94,6 +102,33 @@ def change_head(head: Document, changes: LocationData) -> None:
                 head["postal_code"] = place["postal_code"]
             case _:
                 """`coordinates_by`: who gave the coordinates is the write side's own business."""
+
+
+def add_photos(head: Document, event: LocationPhotosAdded) -> None:
+    """Puts new photos behind those of a location's document, as LOCATION_IMAGE and in `images`."""
+    at = iso(event.timestamp)
+    for photo in event.photos:
+        url = IMAGES + photo["name"]
+        head["photos"].append(
+            {
+                "id": photo["id"],
+                "location_id": event.location_id,
+                "url": url,
+                "date_created": at,
+                "date_modified": at,
+            }
+        )
+        head["images"].append(url)
+
+
+def replace_photo(head: Document, event: LocationPhotoReplaced) -> None:
+    """Puts another image in a photo's place. raises: KeyError where the document has no such photo."""
+    for place, photo in enumerate(head["photos"]):
+        if photo["id"] == event.photo_id:
+            photo["url"] = head["images"][place] = IMAGES + event.name
+            photo["date_modified"] = iso(event.timestamp)
+            return
+    raise KeyError(event.photo_id)
 
 
 def evse_document(event: EvseRegistered) -> Document:

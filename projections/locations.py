@@ -15,7 +15,7 @@ import orjson
 
 from ocpi.codes import REMOVED
 from ocpi.identifiers import folded
-from projections.documents import change_head, evse_document, head_document, iso
+from projections.documents import add_photos, change_head, evse_document, head_document, iso, replace_photo
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from projections.documents import Document
     from projections.drawings import Drawings
     from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
-    from write_side.events.location import LocationChanged, LocationRegistered
+    from write_side.events.location import (
+        LocationChanged,
+        LocationPhotoReplaced,
+        LocationPhotosAdded,
+        LocationRegistered,
+    )
 
 
 @dataclass(slots=True)
@@ -102,12 +107,23 @@ def on_location_registered(drawings: Drawings, event: LocationRegistered, positi
 def on_location_changed(drawings: Drawings, event: LocationChanged, position: int) -> None:
     """Fields of a location become others; its date_modified moves."""
     drawing = drawings.locations[event.location_id]
-    drawing.open_head = head_of(drawing)
-    change_head(drawing.open_head, event.changes)
-    drawing.open_head["date_modified"] = iso(event.timestamp)
+    change_head(_opened_head(drawing, iso(event.timestamp), position), event.changes)
     drawing.is_renamed |= "name" in event.changes
-    drawing.is_redrawn = True
-    drawing.revision = position
+
+
+def on_location_photos_added(drawings: Drawings, event: LocationPhotosAdded, position: int) -> None:
+    """Photos join those of a location; its date_modified moves."""
+    head = _opened_head(drawings.locations[event.location_id], iso(event.timestamp), position)
+    add_photos(head, event)
+
+
+def on_location_photo_replaced(drawings: Drawings, event: LocationPhotoReplaced, position: int) -> None:
+    """A photo shows another image; its date_modified and the location's move.
+
+    raises: KeyError where the location has no such photo
+    """
+    head = _opened_head(drawings.locations[event.location_id], iso(event.timestamp), position)
+    replace_photo(head, event)
 
 
 def on_evse_registered(drawings: Drawings, event: EvseRegistered, position: int) -> None:
@@ -140,6 +156,14 @@ def on_connector_status_changed(drawings: Drawings, event: ConnectorStatusChange
             connector["date_modified"] = iso(event.timestamp)
             return
     raise KeyError(event.connector_id)
+
+
+def _opened_head(drawing: LocationDrawing, at: str, position: int) -> Document:
+    drawing.open_head = head_of(drawing)
+    drawing.open_head["date_modified"] = at
+    drawing.is_redrawn = True
+    drawing.revision = position
+    return drawing.open_head
 
 
 def _opened(drawing: LocationDrawing, uid: str, position: int) -> Document:

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpi.identifiers import Party
 from projections import cpos, locations, view_tables
-from write_side.events.cpo import CpoRegistered
+from write_side.events.cpo import CpoLogoChanged, CpoRegistered
 from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
-from write_side.events.location import LocationChanged, LocationRegistered
+from write_side.events.location import (
+    LocationChanged,
+    LocationPhotoReplaced,
+    LocationPhotosAdded,
+    LocationRegistered,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -38,8 +43,11 @@ class Ignored:
 
 PROJECTIONS: Final[dict[type[DomainEvent], Projection | Ignored]] = {
     CpoRegistered: cpos.on_cpo_registered,
+    CpoLogoChanged: cpos.on_cpo_logo_changed,
     LocationRegistered: locations.on_location_registered,
     LocationChanged: locations.on_location_changed,
+    LocationPhotosAdded: locations.on_location_photos_added,
+    LocationPhotoReplaced: locations.on_location_photo_replaced,
     EvseRegistered: locations.on_evse_registered,
     EvseStatusChanged: locations.on_evse_status_changed,
     ConnectorStatusChanged: locations.on_connector_status_changed,

@@ -8,9 +8,16 @@ from uuid import UUID, uuid5
 
 from ocpi.identifiers import Party
 from write_side.events.codec import Codec
-from write_side.events.cpo import CpoRegistered
+from write_side.events.cpo import CpoLogoChanged, CpoRegistered
 from write_side.events.evse import ConnectorData, ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
-from write_side.events.location import LocationChanged, LocationData, LocationRegistered, PlaceData
+from write_side.events.location import (
+    LocationChanged,
+    LocationData,
+    LocationPhotoReplaced,
+    LocationPhotosAdded,
+    LocationRegistered,
+    PlaceData,
+)
 from write_side.events.ranges import Range, Recorded, range_of
 from write_side.events.streams import NAMESPACE, cpo_stream, evse_stream, location_stream
 
@@ -70,6 +77,21 @@ def cpo_registered(party: Party = PARTY, **spoiled: Any) -> CpoRegistered:
     )
 
 
+def cpo_logo_changed(
+    logo: str = "0a1b.png", filename: str = "logo.png", party: Party = PARTY, version: int = 2
+) -> CpoLogoChanged:
+    return CpoLogoChanged(
+        originator_id=cpo_stream(party),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        cpo_owner_id=7,
+        country_code=party.country_code,
+        party_id=party.party_id,
+        logo=logo,
+        filename=filename,
+    )
+
+
 def location_registered(
     location_id: int = 1, party: Party = PARTY, at: datetime = NOON, **data: Any
 ) -> LocationRegistered:
@@ -92,6 +114,28 @@ def location_changed(location_id: int = 1, at: datetime = NOON + timedelta(hours
         timestamp=at,
         location_id=location_id,
         changes=changes,  # type: ignore[arg-type]
+    )
+
+
+def photos_added(*photo_ids: int, location_id: int = 1, version: int = 2) -> LocationPhotosAdded:
+    """Each photo's image is named for its id: `5.png`."""
+    return LocationPhotosAdded(
+        originator_id=location_stream(location_id),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        location_id=location_id,
+        photos=[{"id": photo_id, "name": f"{photo_id}.png"} for photo_id in photo_ids],
+    )
+
+
+def photo_replaced(photo_id: int, name: str, location_id: int = 1, version: int = 3) -> LocationPhotoReplaced:
+    return LocationPhotoReplaced(
+        originator_id=location_stream(location_id),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        location_id=location_id,
+        photo_id=photo_id,
+        name=name,
     )
 
 

@@ -1,23 +1,24 @@
-"""A CPO: how it gets its party_id, and its registration."""
+"""A CPO: how it gets its party_id, its registration, and its logo."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from anyascii import anyascii
 
-from write_side.events.cpo import CpoRegistered
+from ocpi.identifiers import Party
+from write_side.domain.errors import LogoNotExists, LogoNotUnique
+from write_side.events.cpo import CpoLogoChanged, CpoRegistered
 from write_side.events.streams import cpo_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from ocpi.identifiers import Party
-    from write_side.events.cpo import ContactData
+    from write_side.events.cpo import ContactData, CpoEvent
 
 PARTY_ID_LETTERS = 3
 
@@ -31,6 +32,83 @@ class CpoDraft:
     contact: ContactData
     ocpp_ready: bool
     logo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An image that waits to become a logo (R2). name: of the stored image; filename: as its sender called it."""
+
+    name: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cpo:
+    """The state of a CPO. version: of its stream; logo: the upload that is its logo, or None."""
+
+    party: Party
+    cpo_owner_id: int
+    version: int
+    logo: Upload | None = None
+
+    @classmethod
+    def from_registered(cls, event: CpoRegistered) -> Cpo:
+        """The state that the first event makes."""
+        logo = None if event.logo is None else Upload(event.logo, event.logo)
+        return cls(Party(event.country_code, event.party_id), event.cpo_owner_id, event.originator_version, logo)
+
+
+def evolve(cpo: Cpo, event: CpoEvent) -> Cpo:
+    """The state after one more event."""
+    match event:
+        case CpoRegistered():
+            return Cpo.from_registered(event)
+        case CpoLogoChanged(logo=logo, filename=filename):
+            return replace(cpo, version=event.originator_version, logo=Upload(logo, filename))
+
+
+def replay(events: Iterable[CpoEvent]) -> Cpo | None:
+    """The state after these events of one stream; None where there is none."""
+    cpo: Cpo | None = None
+    for event in events:
+        if isinstance(event, CpoRegistered):
+            cpo = Cpo.from_registered(event)
+        elif cpo is not None:
+            cpo = evolve(cpo, event)
+    return cpo
+
+
+def chosen_logo(cpo: Cpo, filename: str, *, own: Sequence[Upload], shared: Sequence[Upload]) -> Upload:
+    """The upload that is meant by a file name, in the contract's order (R14); it may be the logo that the CPO has.
+
+    own: the CPO's uploads of that name, the newest first; shared: those of nobody's that it may take
+    raises: LogoNotUnique, LogoNotExists
+    """
+    if own:
+        return own[0]
+    if cpo.logo is not None and filename in (cpo.logo.filename, cpo.logo.name):
+        return cpo.logo
+    if len(shared) > 1:
+        raise LogoNotUnique
+    if not shared:
+        raise LogoNotExists
+    return shared[0]
+
+
+def change_logo(cpo: Cpo, upload: Upload, *, at: datetime) -> CpoLogoChanged | None:
+    """The event that makes an upload the logo; None where it is that already."""
+    if upload == cpo.logo:
+        return None
+    return CpoLogoChanged(
+        cpo_stream(cpo.party),
+        cpo.version + 1,
+        at,
+        cpo.cpo_owner_id,
+        cpo.party.country_code,
+        cpo.party.party_id,
+        upload.name,
+        upload.filename,
+    )
 
 
 def preferred_party_ids(cpo_owner_name: str) -> list[str]:

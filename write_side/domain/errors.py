@@ -116,6 +116,78 @@ class ConnectorIdDoesNotExist(DomainError):
     text = "no such connector"
 
 
+class LocationIsNotAssociated(DomainError):
+    """The location is another CPO's."""
+
+    rule = "LOCATION_IS_NOT_ASSOCIATED_WITH_CPO_OWNER_ID"
+    text = "this location is another CPO's"
+
+    def __init__(self, cpo_owner_id: int) -> None:
+        # The contract writes a space here, and nowhere else.
+        super().__init__(f" {cpo_owner_id}")
+
+
+class LocationPhotoNotExists(DomainError):
+    """There is no photo of that id."""
+
+    rule = "LOCATION_PHOTO_NOT_EXISTS"
+    text = "no such photo"
+
+
+class LocationPhotoIsNotAssociated(DomainError):
+    """The photo is of another CPO's location."""
+
+    rule = "LOCATION_PHOTO_IS_NOT_ASSOCIATED_WITH_CPO_OWNER_ID"
+    text = "this photo is another CPO's"
+
+    def __init__(self, cpo_owner_id: int) -> None:
+        # As above.
+        super().__init__(f" {cpo_owner_id}")
+
+
+class MissingFile(DomainError):
+    """The form lacks the file that the call is about."""
+
+    rule = "MISSING_FILE"
+    text = "no file was sent under this name"
+
+
+class TooManyFiles(DomainError):
+    """More files than one call, or one location, may have."""
+
+    rule = "TOO_MANY_FILES"
+    text = "too many files"
+
+
+class InvalidImage(DomainError):
+    """A file is no image of the kind that its name says, or holds what an image must not hold. reason: in words."""
+
+    rule = "INVALID_IMAGE"
+    text = "not an image that is allowed here"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__()
+
+    def at(self, field: str) -> Fault:
+        """The same refusal as a fault, with its reason."""
+        return Fault(field, self.reason, self.rule)
+
+
+class LogoNotExists(DomainError):
+    """No upload of that name is the caller's to take."""
+
+    rule = "LOGO_NOT_EXISTS"
+    text = "no upload of this name"
+
+
+class LogoNotUnique(DomainError):
+    """Several uploads of that name could be meant."""
+
+    rule = "LOGO_NOT_UNIQUE"
+    text = "several uploads have this name"
+
+
 class UsernameExists(DomainError):
     """Somebody has that username, ignoring case."""
 
@@ -156,3 +228,7 @@ class StoreOutOfReach(Exception):
 
 class GeocoderOutOfReach(Exception):
     """The geocoder doesn't answer. Nothing was done."""
+
+
+class ImagesOutOfReach(Exception):
+    """The store of images doesn't answer. Nothing was done that a client could see."""

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ocpi.identifiers import Party
-from write_side.domain.errors import LocationNotFound
-from write_side.events.location import LocationChanged, LocationData, LocationEvent, LocationRegistered, PlaceData
+from write_side.domain.errors import LocationNotFound, LocationPhotoNotExists, TooManyFiles
+from write_side.events.location import (
+    LocationChanged,
+    LocationData,
+    LocationEvent,
+    LocationPhotoReplaced,
+    LocationPhotosAdded,
+    LocationRegistered,
+    PlaceData,
+)
 from write_side.events.streams import location_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from write_side.domain.drafts import LocationDraft, LocationPatch
     from write_side.domain.place import Place, Placed
-    from write_side.events.location import CoordinatesBy, PlacedBy
+    from write_side.events.location import CoordinatesBy, PhotoData, PlacedBy
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The state of a location. version: of its stream; data: every key of LocationData."""
+    """The state of a location. version: of its stream; data: every key of LocationData.
+
+    photos: the name of each photo's stored image by the photo's id, in upload order.
+    """
 
     id: int
     party: Party
     version: int
     data: LocationData
+    photos: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_registered(cls, event: LocationRegistered) -> Location:
@@ -41,6 +53,11 @@ def evolve(location: Location, event: LocationEvent) -> Location:
             return Location.from_registered(event)
         case LocationChanged(changes=changes):
             return replace(location, version=event.originator_version, data={**location.data, **changes})
+        case LocationPhotosAdded(photos=photos):
+            added = {photo["id"]: photo["name"] for photo in photos}
+            return replace(location, version=event.originator_version, photos={**location.photos, **added})
+        case LocationPhotoReplaced(photo_id=photo_id, name=name):
+            return replace(location, version=event.originator_version, photos={**location.photos, photo_id: name})
 
 
 def replay(events: Iterable[LocationEvent]) -> Location | None:
@@ -144,6 +161,22 @@ def _moved(location: Location, patch: LocationPatch, placed: Placed) -> Location
                 raise LocationNotFound
             moved["place"] = place_data(placed.by_coordinates, "coordinates")
     return moved
+
+
+def add_photos(
+    location: Location, photos: Sequence[PhotoData], *, max_photos: int, at: datetime
+) -> LocationPhotosAdded:
+    """The event that adds photos. raises: TooManyFiles  the location would have more than max_photos."""
+    if len(location.photos) + len(photos) > max_photos:
+        raise TooManyFiles
+    return LocationPhotosAdded(location_stream(location.id), location.version + 1, at, location.id, list(photos))
+
+
+def replace_photo(location: Location, photo_id: int, name: str, *, at: datetime) -> LocationPhotoReplaced:
+    """The event that puts another image in a photo's place. raises: LocationPhotoNotExists."""
+    if photo_id not in location.photos:
+        raise LocationPhotoNotExists
+    return LocationPhotoReplaced(location_stream(location.id), location.version + 1, at, location.id, photo_id, name)
 
 
 def differing(location: LocationData, draft: LocationDraft) -> tuple[str, ...]:

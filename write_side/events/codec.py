@@ -9,9 +9,15 @@ import orjson
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from eventsourcing.utils import register_topic
 
-from write_side.events.cpo import CpoEvent, CpoRegistered
+from write_side.events.cpo import CpoEvent, CpoLogoChanged, CpoRegistered
 from write_side.events.evse import ConnectorStatusChanged, EvseEvent, EvseRegistered, EvseStatusChanged
-from write_side.events.location import LocationChanged, LocationEvent, LocationRegistered
+from write_side.events.location import (
+    LocationChanged,
+    LocationEvent,
+    LocationPhotoReplaced,
+    LocationPhotosAdded,
+    LocationRegistered,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,8 +30,11 @@ Event = CpoEvent | LocationEvent | EvseEvent
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     CpoRegistered,
+    CpoLogoChanged,
     LocationRegistered,
     LocationChanged,
+    LocationPhotosAdded,
+    LocationPhotoReplaced,
     EvseRegistered,
     EvseStatusChanged,
     ConnectorStatusChanged,

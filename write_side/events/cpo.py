@@ -34,4 +34,19 @@ class CpoRegistered(DomainEvent):
     logo: str | None
 
 
-CpoEvent = CpoRegistered
+@dataclass(frozen=True)
+class CpoLogoChanged(DomainEvent):
+    """An uploaded image became the CPO's logo (R14, or R1 with the name of an upload).
+
+    logo: the stored image's name, `/images/<logo>`; filename: the name under which it was uploaded.
+    """
+
+    TOPIC: ClassVar[str] = "cpo.logo_changed"
+    cpo_owner_id: int
+    country_code: str
+    party_id: str
+    logo: str
+    filename: str
+
+
+CpoEvent = CpoRegistered | CpoLogoChanged

@@ -40,6 +40,13 @@ class LocationData(TypedDict, total=False):
     publish: bool
 
 
+class PhotoData(TypedDict):
+    """One photo of a location. id: our global integer; name: of its stored image, `/images/<name>`."""
+
+    id: int
+    name: str
+
+
 @dataclass(frozen=True)
 class LocationRegistered(DomainEvent):
     """A CPO made a location known (W1). Always the first event of its stream.
@@ -64,4 +71,23 @@ class LocationChanged(DomainEvent):
     changes: LocationData
 
 
-LocationEvent = LocationRegistered | LocationChanged
+@dataclass(frozen=True)
+class LocationPhotosAdded(DomainEvent):
+    """A CPO's user added photos to a location (R7). photos: at least one, in the order of their upload."""
+
+    TOPIC: ClassVar[str] = "location.photos_added"
+    location_id: int
+    photos: list[PhotoData]
+
+
+@dataclass(frozen=True)
+class LocationPhotoReplaced(DomainEvent):
+    """A CPO's user put another image in the place of a photo (R8). name: of the new stored image; the id stays."""
+
+    TOPIC: ClassVar[str] = "location.photo_replaced"
+    location_id: int
+    photo_id: int
+    name: str
+
+
+LocationEvent = LocationRegistered | LocationChanged | LocationPhotosAdded | LocationPhotoReplaced

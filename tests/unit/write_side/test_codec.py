@@ -17,13 +17,16 @@ from tests.support.builders import (
     NOON,
     PARTY,
     connector_status_changed,
+    cpo_logo_changed,
     evse_registered,
     evse_status_changed,
     location_changed,
     location_registered,
+    photo_replaced,
+    photos_added,
     recorded,
 )
-from write_side.domain import evse, location
+from write_side.domain import cpo, evse, location
 from write_side.events.codec import EVENTS, Codec, Event
 from write_side.events.cpo import CpoRegistered
 from write_side.events.streams import cpo_stream, evse_stream, location_stream
@@ -44,8 +47,11 @@ HISTORY: tuple[Event, ...] = (
         ocpp_ready=True,
         logo=None,
     ),
+    cpo_logo_changed("5d0c2ab1.svg", "Isla Charge.svg"),
     location_registered(),
     location_changed(name="Harbor Mall", publish=False, facilities=["CAFE"]),
+    photos_added(5, 6, version=3),
+    photo_replaced(5, "7e.jpg", version=4),
     evse_registered(),
     evse_status_changed("CHARGING"),
     connector_status_changed("OUTOFORDER", 2, version=3),
@@ -85,15 +91,18 @@ def test_the_golden_history_replays() -> None:
     states = [
         location.replay(event for event in HISTORY if event.originator_id == location_stream(1)),  # type: ignore[misc]
         evse.replay(event for event in HISTORY if event.originator_id == evse_stream(PARTY, "A1")),  # type: ignore[misc]
+        cpo.replay(event for event in HISTORY if event.originator_id == cpo_stream(PARTY)),  # type: ignore[misc]
     ]
     assert states == [
         location.Location(
             1,
             PARTY,
-            2,
+            4,
             {**location_registered().data, "name": "Harbor Mall", "publish": False, "facilities": ["CAFE"]},
+            {5: "7e.jpg", 6: "6.png"},
         ),
         evse.Evse(PARTY, "A1", 1, 3, "CHARGING", {1: "AVAILABLE", 2: "OUTOFORDER"}),
+        cpo.Cpo(PARTY, 7, 2, cpo.Upload("5d0c2ab1.svg", "Isla Charge.svg")),
     ]
 
 

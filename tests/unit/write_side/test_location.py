@@ -78,7 +78,7 @@ def locations_after(events: Iterable[DomainEvent]) -> dict[str, location.Locatio
         state = location.replay(history)
         assert state is not None
         for event in history:
-            data = event.data if isinstance(event, LocationRegistered) else event.changes
+            data = event.data if isinstance(event, LocationRegistered) else getattr(event, "changes", {})
             if "name" in data:
                 known[folded(data["name"])] = state
     return known
