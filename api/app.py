@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from api.middleware import errors, request_id
+from api.middleware import errors, name_the_request, request_id
 from api.routes import ROUTES
 from api.services import SERVICES
 
@@ -20,6 +20,7 @@ def application(services: Services) -> web.Application:
     """Every call of the contract's tables; GraphQL and health are added by compose."""
     app = web.Application(middlewares=[request_id, errors])
     app[SERVICES] = services
+    app.on_response_prepare.append(name_the_request)
     app.add_routes([web.route(route.method, route.path, route.handler, expect_handler=_continue) for route in ROUTES])
     return app
 

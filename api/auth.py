@@ -29,6 +29,7 @@ CHALLENGE: Final = web.RequestKey("challenge", str)
 BASIC: Final = "basic"
 BEARER: Final = "bearer"
 MAX_HEADER_LENGTH: Final = 4_096
+SUBSCRIBER_BITS: Final = 64
 
 
 def credentials(request: web.Request) -> tuple[str, str] | None:
@@ -63,8 +64,13 @@ def accounts_client(request: web.Request) -> Client:
 
 
 def reading_client(request: web.Request) -> Client:
-    """The application that calls R11 or R12. raises: Unauthorized; Forbidden without the scope `read`."""
-    return _client_with(request, READ)
+    """The application that calls R11 or R12.
+
+    raises: Unauthorized; Forbidden without the scope `read`; TooManyRequests
+    """
+    client = _client_with(request, READ)
+    request.app[SERVICES].rates.read.count(client.name, caller_network(request))
+    return client
 
 
 def _client_with(request: web.Request, scope: str) -> Client:
@@ -79,33 +85,54 @@ def _client_with(request: web.Request, scope: str) -> Client:
 
 
 async def cpo_user(request: web.Request) -> Bearer:
-    """The CPO's user whose access token calls. raises: Unauthorized, TokenExpired, StoreOutOfReach."""
-    request[CHALLENGE] = "Bearer"
-    given = credentials(request)
-    if given is None or given[0] != BEARER:
-        raise Unauthorized
-    return await request.app[SERVICES].accounts.bearer(given[1])
+    """The CPO's user whose access token calls.
 
-
-async def machine(request: web.Request) -> tuple[Party, int]:
-    """The CPO whose CREDENTIALS_TOKEN_C calls, and its cpo_owner_id; the path names it.
-
-    raises: in the contract's order: Unauthorized, Forbidden, InvalidCountryCode
+    raises: Unauthorized, TokenExpired, TooManyRequests, StoreOutOfReach
     """
     request[CHALLENGE] = "Bearer"
     given = credentials(request)
     if given is None or given[0] != BEARER:
         raise Unauthorized
-    party, cpo_owner_id = await request.app[SERVICES].accounts.machine(given[1])
+    services = request.app[SERVICES]
+    bearer = await services.accounts.bearer(given[1])
+    services.rates.user.count(str(bearer.party))
+    return bearer
+
+
+async def machine(request: web.Request) -> tuple[Party, int]:
+    """The CPO whose CREDENTIALS_TOKEN_C calls, and its cpo_owner_id; the path names it.
+
+    raises: in the contract's order: Unauthorized, Forbidden, InvalidCountryCode; TooManyRequests
+    """
+    request[CHALLENGE] = "Bearer"
+    given = credentials(request)
+    if given is None or given[0] != BEARER:
+        raise Unauthorized
+    services = request.app[SERVICES]
+    party, cpo_owner_id = await services.accounts.machine(given[1])
     if folded(request.match_info["party_id"]) != folded(party.party_id):
         raise Forbidden
     if folded(request.match_info["country_code"]) != folded(party.country_code):
         raise InvalidCountryCode
+    services.rates.machine.count(str(party))
     return party, cpo_owner_id
 
 
 async def viewer_of(request: web.Request) -> Viewer:
-    """The caller of a GraphQL query; a refused token is told by the query's protected fields, not here."""
+    """The caller of a GraphQL query; a refused token is told by the query's protected fields, not here.
+
+    raises: TooManyRequests, StoreOutOfReach
+    """
+    viewer = await _viewer_of(request)
+    rates = request.app[SERVICES].rates
+    if viewer.party is None:
+        rates.read.count(viewer.client or "", caller_network(request))
+    else:
+        rates.user.count(str(viewer.party))
+    return viewer
+
+
+async def _viewer_of(request: web.Request) -> Viewer:
     services = request.app[SERVICES]
     try:
         given = credentials(request)
@@ -131,6 +158,16 @@ def challenge(request: web.Request) -> str:
     return 'Bearer realm="emsp"' + (', error="invalid_token"' if hdrs.AUTHORIZATION in request.headers else "")
 
 
+def caller_network(request: web.Request) -> str:
+    """By what calls are counted: the caller's address; of an IPv6 address its /64, which is one subscriber's."""
+    address = caller_address(request, request.app[SERVICES].trusted_proxies)
+    try:
+        known = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    return str(known.ipv4_mapped or ipaddress.IPv6Network((known, SUBSCRIBER_BITS), strict=False))
+
+
 def caller_address(request: web.Request, trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> str:
     """Where the call comes from: the nearest address of X-Forwarded-For that is no proxy of ours, else the peer."""
     address = request.remote or ""
@@ -149,4 +186,6 @@ def _is_trusted(address: str, trusted_proxies: Sequence[IPv4Network | IPv6Networ
         known = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # As a socket that takes both kinds names a peer of the older one.
+    known = getattr(known, "ipv4_mapped", None) or known
     return any(known in network for network in trusted_proxies)

@@ -16,10 +16,11 @@ import asyncpg
 from api.app import application
 from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
+from api.cors import let_in
 from api.embedded import embedded_postgres
 from api.handlers.graphql import graphql_routes
 from api.keys import key_of
-from api.limits import RateLimit
+from api.limits import rates_of
 from api.migrate import migrate_event_store
 from api.services import Services
 from projections.bus import AmqpBus, InProcessBus, exchange_of, queue_of
@@ -334,9 +335,12 @@ async def api_application(
         accounts=write_side.accounts,
         reports=Reports(views, settings.min_position_wait_s),
         clients=clients_of(settings),
-        registrations=RateLimit(settings.rate_register),
+        rates=rates_of(settings),
         trusted_proxies=settings.trusted_proxies,
         body_json_bytes=settings.body_json_bytes,
+        body_image_bytes=settings.body_image_bytes,
+        body_photos_bytes=settings.body_photos_bytes,
+        body_csv_bytes=settings.body_csv_bytes,
         new_request_id=lambda: str(new_id()),
     )
     limits = Limits(
@@ -349,6 +353,7 @@ async def api_application(
     )
     async with running(views.run()):
         app = application(services)
+        let_in(app, settings.cors_origins)
         app.add_routes(
             graphql_routes(
                 await create_engine(views, limits, schema_name), viewer_of, limit_bytes=settings.body_graphql_bytes

@@ -27,13 +27,16 @@ log = structlog.get_logger(__name__)
 
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The caller's X-Request-ID where it is sane, else one of ours: in every log line and in the answer."""
+    """The caller's X-Request-ID where it is sane, else one of ours: in every log line."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request[REQUEST_ID] = given if SANE_ID.fullmatch(given) else request.app[SERVICES].new_request_id()
     with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
-        response = await handler(request)
+        return await handler(request)
+
+
+async def name_the_request(request: web.Request, response: web.StreamResponse) -> None:
+    """X-Request-ID goes out with the head of every answer, of one that a handler streams too."""
     response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
-    return response
 
 
 @web.middleware

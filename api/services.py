@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from api.clients import Clients
-    from api.limits import RateLimit
+    from api.limits import Rates
     from read_side.reports import Reports
     from write_side.accounts.login import Accounts
     from write_side.ports import World
@@ -26,9 +26,12 @@ class Services:
     accounts: Accounts
     reports: Reports
     clients: Clients
-    registrations: RateLimit
+    rates: Rates
     trusted_proxies: Sequence[IPv4Network | IPv6Network]
     body_json_bytes: int
+    body_image_bytes: int
+    body_photos_bytes: int
+    body_csv_bytes: int
     new_request_id: Callable[[], str]
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from limits import parse
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from yarl import URL
+
+from api.limits import OFF
 
 PREFIX = "EMSP_"
 MIN_KEY_BYTES = 32
@@ -16,6 +19,17 @@ Network = IPv4Network | IPv6Network
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=3_600)]
 Count = Annotated[int, Field(ge=1)]
+MIB = 1024 * 1024
+
+
+def _rate(value: str) -> str:
+    if value != OFF:
+        parse(value)
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+"""How often: `30/minute`, or `off`."""
 
 
 class WrongSettings(Exception):
@@ -79,9 +93,26 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="networks whose X-Forwarded-For is believed, comma separated"
     )
-    body_json_bytes: Count = Field(default=4 * 1024 * 1024, description="largest JSON body")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins whose pages may call, https://app.example, comma separated, or *; empty: none"
+    )
+    body_json_bytes: Count = Field(default=4 * MIB, description="largest JSON body")
     body_graphql_bytes: Count = Field(default=256 * 1024, description="largest GraphQL body")
-    rate_register: str = Field(default="30/minute", description="registrations (R1) of one client and address")
+    body_image_bytes: Count = Field(default=6 * MIB, description="largest body with one picture (R2, R8)")
+    body_photos_bytes: Count = Field(default=26 * MIB, description="largest body with photos (R7)")
+    body_csv_bytes: Count = Field(default=64 * MIB, description="largest body with a CSV (R9, R10)")
+    rate_register: Rate = Field(
+        default="30/minute", description="registrations (R1) of one client and address; off: no limit"
+    )
+    rate_logo_upload: Rate = Field(
+        default="30/minute", description="logo uploads (R2) of one client and address; off: no limit"
+    )
+    rate_login: Rate = Field(default="300/minute", description="logins (R3) of one client and address; off: no limit")
+    rate_read: Rate = Field(
+        default=OFF, description="calls that read with Basic (R11, R12, GraphQL) of one client and address"
+    )
+    rate_user: Rate = Field(default=OFF, description="calls of the users of one CPO, with an access token")
+    rate_machine: Rate = Field(default=OFF, description="webhook calls (W1 to W4) of one CPO")
     login_wrong_pairs: Count = Field(default=10, description="wrong logins of one user and address in 10 minutes")
     login_wrong_pairs_of_address: Count = Field(default=100, description="wrong logins of one address in 10 minutes")
     evses_per_location: Count = Field(default=500, description="most EVSEs of one location")
@@ -113,10 +144,19 @@ class Settings(BaseSettings):
             return value
         return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
-    @field_validator("rate_register")
+    @field_validator("cors_origins", mode="before")
     @classmethod
-    def _rate(cls, value: str) -> str:
-        parse(value)
+    def _origins(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands in what the environment says
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value != ("*",) and not all(map(_is_origin, value)):
+            msg = (
+                "needs origins as browsers send them, https://app.example without a path or a standard port, or * alone"
+            )
+            raise ValueError(msg)
         return value
 
     @field_validator("jwt_access_key", "jwt_refresh_key", "seal_key")
@@ -131,6 +171,14 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the event store is the embedded one: then keys and a demo client may be generated."""
         return self.event_store_url is None
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        url = URL(text)
+        return url.scheme in {"http", "https"} and str(url.origin()) == text and "*" not in text
+    except ValueError:
+        return False
 
 
 def read_settings() -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api import bodies
-from api.auth import accounts_client, caller_address
+from api.auth import accounts_client, caller_network
 from api.calls import answer, json_body
 from api.services import SERVICES
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 async def register(request: web.Request) -> web.Response:
     """R1: a new CPO; its secrets go out by mail."""
     client = accounts_client(request)
-    services = request.app[SERVICES]
-    services.registrations.count(client.name, caller_address(request, services.trusted_proxies))
+    request.app[SERVICES].rates.register.count(client.name, caller_network(request))
     body = await json_body(request)
     return await answer(request, bodies.register_cpo(body), actor=f"client:{client.name}", body=body)

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.payload import AsyncIterablePayload
 
 from api.calls import min_position
+from api.refusals import TooManyRequests
 from read_side.engine import Answer, GraphQLService
 from read_side.errors import Unavailable
 from read_side.faults import fault_of
@@ -71,7 +72,7 @@ def graphql_routes(
     """`GET` and `POST` of the one GraphQL path; other methods there are answered too, with 405.
 
     viewer_of: who calls, by the Authorization header; says of a bad one so in `Viewer.rejected`, may raise
-        StoreOutOfReach, since sessions live there
+        StoreOutOfReach, since sessions live there, and TooManyRequests
     limit_bytes: largest body, after decompression
     """
 
@@ -90,6 +91,9 @@ def graphql_routes(
             _check_safe(request, answer)
         except NotServed as refused:
             return _refusal(refused, media_type)
+        except TooManyRequests as refused:
+            retry_after = {"Retry-After": str(refused.retry_after_s)}
+            return _refusal(NotServed(429, "TOO_MANY_REQUESTS", retry_after), media_type)
         except StoreOutOfReach:
             answer = Answer(None, (fault_of(Unavailable()),))
         return _response(answer, media_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from api import bodies
-from api.auth import accounts_client, caller_address
+from api.auth import accounts_client, caller_network
 from api.calls import json_body
 from api.envelope import envelope
 from api.services import SERVICES
@@ -19,10 +19,11 @@ SUCCESS: Final = "SUCCESS"
 
 async def log_in(request: web.Request) -> web.Response:
     """R3: two tokens for a username and its password."""
-    accounts_client(request)
+    client = accounts_client(request)
     services = request.app[SERVICES]
+    address = caller_network(request)
+    services.rates.login.count(client.name, address)
     pair = bodies.login(await json_body(request))
-    address = caller_address(request, services.trusted_proxies)
     opened = await services.accounts.log_in(pair.username, pair.password, address=address)
     data: dict[str, Any] = {
         "access_token": opened.access_token,

@@ -23,6 +23,12 @@ def test_clients_and_addresses_are_counted_apart() -> None:
         limit.count("app", "203.0.113.2")
 
 
+def test_a_limit_that_is_off_refuses_nobody() -> None:
+    limit = RateLimit("off")
+    for _ in range(1_000):
+        limit.count("app", "203.0.113.1")
+
+
 def test_a_rate_that_cannot_be_understood_is_refused() -> None:
     with pytest.raises(ValueError, match="string"):
         RateLimit("often")

@@ -81,6 +81,16 @@ def test_all_that_is_wrong_is_told_at_once_by_name(reading: Reading) -> None:
         ("mail_from", "EMSP <no-reply@emsp.example>"),
         ("mail_from", "a@b.example\r\nBcc: c@d.example"),
         ("rate_register", "30"),
+        ("rate_read", "no"),
+        ("cors_origins", "app.example"),
+        ("cors_origins", "https://app.example/"),
+        ("cors_origins", "https://app.example:443"),
+        ("cors_origins", "https://App.example"),
+        ("cors_origins", "https://app.example,*"),
+        ("cors_origins", "null"),
+        ("cors_origins", "https://*.example"),
+        ("cors_origins", "file:///app"),
+        ("body_csv_bytes", "0"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(reading: Reading, name: str, value: str) -> None:
@@ -114,6 +124,17 @@ def test_an_empty_setting_is_as_none(reading: Reading) -> None:
 def test_networks_are_comma_separated(reading: Reading) -> None:
     networks = reading(trusted_proxies="10.0.0.0/8, ::1,127.0.0.1").trusted_proxies
     assert networks == (ip_network("10.0.0.0/8"), ip_network("::1"), ip_network("127.0.0.1"))
+
+
+def test_origins_are_comma_separated_or_all(reading: Reading) -> None:
+    origins = reading(cors_origins="https://app.example, http://localhost:3000,https://[2001:db8::1]:8443").cors_origins
+    assert origins == ("https://app.example", "http://localhost:3000", "https://[2001:db8::1]:8443")
+    assert reading(cors_origins="*").cors_origins == ("*",)
+    assert reading().cors_origins == ()
+
+
+def test_a_rate_can_be_turned_off(reading: Reading) -> None:
+    assert reading(rate_register="off").rate_register == "off"
 
 
 def test_a_file_of_settings_is_read_and_the_environment_wins(reading: Reading, tmp_path: Path) -> None:
