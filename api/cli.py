@@ -10,7 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from api import reports, roles
+from api import rebuild_commands, reports, roles
 from api.clients import WrongClients
 from api.compose import first_client
 from api.demo.calls import DemoFailed
@@ -19,6 +19,7 @@ from api.embedded import EmbeddedPostgresFailed
 from api.log import set_up_logging
 from api.migrate import ChangedMigration
 from api.settings import WrongSettings, read_settings
+from projections.generations import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,6 +41,8 @@ EXPECTED = (
     DemoFailed,
     reports.UnknownStream,
     roles.NotReady,
+    Refused,
+    rebuild_commands.ViewsDiffer,
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -97,6 +100,26 @@ def mail() -> None:
 def migrate() -> None:
     """Create or upgrade the schemas of both databases."""
     _run(roles.run_migrate)
+
+
+@app.command()
+def rebuild(
+    *,
+    back: Annotated[bool, typer.Option("--back", help="switch back to the views before the last rebuild")] = False,
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="remove the views before the last rebuild")] = False,
+) -> None:
+    """Build the views anew from the events, beside the live ones, and switch over. Stopped, it goes on where it was."""
+    _run(lambda settings: rebuild_commands.rebuild(settings, back=back, drop_old=drop_old))
+
+
+@app.command()
+def verify(
+    repair: Annotated[
+        list[str] | None, typer.Option(help="mend the rows of this key: location/ID, cpo/COUNTRY/PARTY or places")
+    ] = None,
+) -> None:
+    """Replay the events and compare with the live views, row by row; exit 1 where they differ."""
+    _run(lambda settings: rebuild_commands.verify(settings, repair=repair or []))
 
 
 @app.command()

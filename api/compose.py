@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,8 @@ from projections.bus import AmqpBus, InProcessBus, exchange_of, queue_of
 from projections.consumer import Consumer
 from projections.migrate import create_views
 from projections.projector import Projector
+from projections.rebuild import Rebuild
+from projections.verify import Verify
 from read_side.engine import create_engine
 from read_side.guards import Limits
 from read_side.reports import Reports
@@ -39,11 +41,11 @@ from write_side.adapters.mailers import EmlMailer
 from write_side.events.codec import Codec
 from write_side.ports import Rules, World
 from write_side.store.event_store import EventStore
-from write_side.store.publisher import Publisher, events_after, log_id
+from write_side.store.publisher import Publisher, events_after, log_head, log_id
 from write_side.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Coroutine
 
     from aiohttp import web
 
@@ -51,9 +53,9 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from projections.bus import EventBus
     from projections.migrate import ViewsMade
+    from projections.replay import Pull, Tell
     from write_side.events.ranges import Recorded
 
-    Connect = Callable[[], Awaitable[asyncpg.Connection[Any]]]
     Pool = asyncpg.Pool[Any]
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -105,18 +107,25 @@ async def databases(settings: Settings) -> AsyncIterator[Databases]:
         yield Databases(embedded.dsn, read_model or embedded.dsn)
 
 
-def connector(url: str, *, application: str, search_path: str | None = None) -> Connect:
-    """Opens sessions to that database. application: its name in pg_stat_activity."""
-    settings = {"application_name": application}
-    if search_path is not None:
-        settings["search_path"] = search_path
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Opens sessions to a database, also in another process. application: its name in pg_stat_activity.
 
-    async def connect() -> asyncpg.Connection[Any]:
+    timeout_s: for each statement; None: as long as it takes.
+    """
+
+    url: str
+    application: str
+    timeout_s: float | None = STATEMENT_TIMEOUT_S
+
+    async def __call__(self) -> asyncpg.Connection[Any]:
+        """A new session."""
         return await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=settings
+            self.url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=self.timeout_s,
+            server_settings={"application_name": self.application},
         )
-
-    return connect
 
 
 async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
@@ -158,16 +167,20 @@ async def migrate(urls: Databases) -> ViewsMade:
 
     raises: api.migrate.ChangedMigration; what asyncpg raises when a database is out of reach
     """
-    store = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
-    try:
+    async with one_session(urls.event_store) as store:
         await migrate_event_store(store)
-    finally:
-        await store.close()
-    views = await asyncpg.connect(urls.read_model, timeout=CONNECT_TIMEOUT_S)
-    try:
+    async with one_session(urls.read_model) as views:
         return await create_views(views, database_id=new_id())
+
+
+@asynccontextmanager
+async def one_session(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """One session, closed at the end."""
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    try:
+        yield connection
     finally:
-        await views.close()
+        await connection.close()
 
 
 @asynccontextmanager
@@ -227,9 +240,7 @@ class WriteSide:
 async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[WriteSide]:
     """The write side, its writer running."""
     codec = Codec()
-    writer = Writer(
-        connector(urls.event_store, application="emsp writer"), codec, patience_s=settings.append_patience_s
-    )
+    writer = Writer(Connector(urls.event_store, "emsp writer"), codec, patience_s=settings.append_patience_s)
     secrets = secrets_of(settings)
     async with event_store_pool(settings, urls.event_store) as pool, running(writer.run()):
         world = World(
@@ -271,7 +282,8 @@ async def event_bus(settings: Settings, urls: Databases) -> AsyncIterator[EventB
         bus = InProcessBus()
     else:
         url = settings.amqp_url.get_secret_value()
-        exchange = exchange_of(await _log_id(urls))
+        async with one_session(urls.event_store) as log:
+            exchange = exchange_of(await log_id(log))
         bus = AmqpBus(
             lambda: aio_pika.connect_robust(url, timeout=CONNECT_TIMEOUT_S, reconnect_interval=RECONNECT_S),
             exchange=exchange,
@@ -282,44 +294,65 @@ async def event_bus(settings: Settings, urls: Databases) -> AsyncIterator[EventB
         await bus.close()
 
 
-async def _log_id(urls: Databases) -> UUID:
-    connection = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
-    try:
-        return await log_id(connection)
-    finally:
-        await connection.close()
-
-
 def publisher(urls: Databases, bus: EventBus) -> Publisher:
     """Event log → bus; `run` it."""
-    return Publisher(connector(urls.event_store, application="emsp publisher"), bus.publish)
+    return Publisher(Connector(urls.event_store, "emsp publisher"), bus.publish)
+
+
+@asynccontextmanager
+async def log_reader(urls: Databases, *, application: str) -> AsyncIterator[Pull]:
+    """Reads events of the log behind a position, on one session that is opened when it is needed."""
+    async with asyncpg.create_pool(
+        urls.event_store,
+        min_size=0,
+        max_size=1,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        server_settings={"application_name": application},
+    ) as log:
+
+        async def pull(after: int, limit: int) -> tuple[Recorded, ...]:
+            return await events_after(log, after, limit=limit)
+
+        yield pull
+
+
+@asynccontextmanager
+async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Rebuild]:
+    """Builds the views anew; `run` it."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+    async def head() -> int:
+        async with one_session(urls.event_store) as log:
+            return await log_head(log)
+
+    async with log_reader(urls, application="emsp rebuild log") as pull:
+        yield Rebuild(
+            Connector(urls.read_model, "emsp rebuild", timeout_s=None),
+            pull,
+            head,
+            settings.data_dir,
+            tell,
+        )
+
+
+@asynccontextmanager
+async def views_verify(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Verify]:
+    """Compares the views with the events."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with log_reader(urls, application="emsp verify log") as pull:
+        yield Verify(Connector(urls.read_model, "emsp verify", timeout_s=None), pull, settings.data_dir, tell)
 
 
 @asynccontextmanager
 async def consumer(urls: Databases, bus: EventBus, database_id: UUID, *, shares_loop: bool) -> AsyncIterator[Consumer]:
     """Bus → views; `run` it. shares_loop: requests are answered in the same process."""
-    async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(
-            asyncpg.create_pool(
-                urls.event_store,
-                min_size=0,
-                max_size=1,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S,
-                server_settings={"application_name": "emsp projector log"},
-            )
-        )
-
-        async def pull(after: int, limit: int) -> tuple[Recorded, ...]:
-            return await events_after(log, after, limit=limit)
-
+    async with log_reader(urls, application="emsp projector log") as pull:
         yield Consumer(
             bus=bus,
             queue=queue_of(database_id),
             pull=pull,
-            projector=Projector(
-                connector(urls.read_model, application="emsp projector", search_path="views, public"), Codec()
-            ),
+            projector=Projector(Connector(urls.read_model, "emsp projector"), Codec()),
             max_batch_s=MAX_FOLD_S if shares_loop else None,
         )
 
@@ -329,7 +362,7 @@ async def api_application(
     settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool, *, schema_name: str = "emsp"
 ) -> AsyncIterator[web.Application]:
     """Every call of the contract: REST, webhooks, GraphQL. schema_name: another for each application of a process."""
-    views = Views(views_sessions, connector(urls.read_model, application="emsp read listener"))
+    views = Views(views_sessions, Connector(urls.read_model, "emsp read listener"))
     services = Services(
         world=write_side.world,
         accounts=write_side.accounts,

@@ -1,17 +1,22 @@
-"""The loops of the roles that have no class of their own: mail, and the store's housekeeping."""
+"""The loops of the roles that have no class of their own: mail, the store's housekeeping, views of an older version."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from api.readiness import OUT_OF_REACH
+from projections.generations import LIVE, generation_in
+from projections.migrate import views_version
 from write_side.domain.errors import StoreOutOfReach
 from write_side.store.housekeeping import forget_answers
 from write_side.store.outbox import send_next
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import timedelta
 
     import asyncpg
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from write_side.ports import Mailer, Secrets
 
 MAIL_TICK_S: Final = 1.0
+REBUILD_PAUSE_S: Final = 10.0
+REBUILD: Final = (sys.executable, "-c", "from api.cli import main; main()", "rebuild")
 HOUSEKEEPING_TICK_S: Final = 3_600.0
 
 log = structlog.get_logger(__name__)
@@ -43,3 +50,37 @@ async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:
         except StoreOutOfReach as trouble:
             log.warning("housekeeping waits for the store", error=repr(trouble.__cause__))
         await asyncio.sleep(HOUSEKEEPING_TICK_S)
+
+
+async def build_outdated_views(connect: Callable[[], Awaitable[asyncpg.Connection[Any]]]) -> None:
+    """Where the live views were made by another version of the code: `emsp rebuild` in a process of its own.
+
+    Until it has switched over, the processes of that version draw and serve what is live. Goes on until it is done.
+    """
+    while True:
+        try:
+            views = await connect()
+            try:
+                live = await generation_in(views, LIVE)
+            finally:
+                await views.close()
+            if live is not None and live.version == views_version():
+                return
+            await _rebuild()
+        except OUT_OF_REACH as trouble:
+            log.warning("cannot see the version of the views", error=repr(trouble))
+        await asyncio.sleep(REBUILD_PAUSE_S)
+
+
+async def _rebuild() -> None:
+    log.info("the views are of another version: building them anew")
+    process = await asyncio.create_subprocess_exec(
+        *REBUILD, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    log.info("rebuild ended", exit_code=process.returncode, said=said.decode(errors="replace")[-1_000:])

@@ -8,6 +8,8 @@ import asyncpg
 
 from api.handlers.health import Check
 from projections.bus import AmqpBus, BrokerOutOfReach
+from projections.generations import LIVE, generation_in
+from projections.migrate import views_version
 
 if TYPE_CHECKING:
     from projections.consumer import ConsumerState
@@ -39,12 +41,16 @@ def store_check(pool: asyncpg.Pool[Any]) -> Check:
 
 
 def views_check(store: asyncpg.Pool[Any], views: asyncpg.Pool[Any], *, at_most_s: float) -> Check:
-    """The views answer, and the oldest event that they lack is not older than that."""
+    """The views answer and are of this version, and the oldest event that they lack is not older than that."""
 
     async def fault() -> str | None:
         try:
-            checkpoint = await views.fetchval(CHECKPOINT)
-            lag_s = await store.fetchval(WAITING_SINCE_S, checkpoint + 1)
+            live = await generation_in(views, LIVE)
+            if live is None:
+                return "there are no views: run `emsp migrate`"
+            if live.version != views_version():
+                return f"the views are of another version, {live.version}: `emsp rebuild` builds them anew"
+            lag_s = await store.fetchval(WAITING_SINCE_S, live.position + 1)
         except OUT_OF_REACH as trouble:
             return f"views: {type(trouble).__name__}"
         return f"the views are {lag_s:.0f} s behind" if lag_s is not None and lag_s > at_most_s else None

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from api import compose, metrics
 from api.handlers.health import health_routes, metrics_route
-from api.loops import keep_house, send_mails
+from api.loops import build_outdated_views, keep_house, send_mails
 from api.protocol import EnvelopeRunner
 from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
 from api.welcome import print_welcome
@@ -119,6 +119,7 @@ async def run_everything(settings: Settings) -> None:
             compose.running(
                 publisher.run(),
                 consumer.run(),
+                build_outdated_views(compose.Connector(urls.read_model, "emsp version")),
                 send_mails(write_side.pool, write_side.world.secrets, compose.mailer_of(settings)),
             )
         )
@@ -199,7 +200,8 @@ async def run_projector(settings: Settings) -> None:
             *_broker_checks(bus),
         ]
         await stack.enter_async_context(metrics_server(settings, PROJECT_METRICS_PORT, checks, registry))
-        await stack.enter_async_context(compose.running(consumer.run()))
+        outdated = build_outdated_views(compose.Connector(urls.read_model, "emsp version"))
+        await stack.enter_async_context(compose.running(consumer.run(), outdated))
         log.info("projector started")
         await stopped()
 
@@ -224,4 +226,4 @@ async def run_migrate(settings: Settings) -> None:
     """Both schemas as this version needs them."""
     async with compose.databases(settings) as urls:
         made = await compose.migrate(urls)
-        log.info("migrated", views_version=made.version, views_made_anew=made.is_anew)
+        log.info("migrated", views_version=made.version, views_made_anew=made.is_anew, views_outdated=made.is_outdated)

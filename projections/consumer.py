@@ -155,6 +155,10 @@ class Consumer:
         return deliveries
 
     async def _subscribed(self) -> Subscription | None:
+        if not self._projector.is_live:
+            # The queue is that of the live views; whoever draws those before them asks the log.
+            await self._unsubscribe()
+            return None
         if self._subscription is None:
             try:
                 self._subscription = await self._bus.subscribe(self._queue)

@@ -1,4 +1,4 @@
-"""Makes the schemas of a views database. Views are disposable: another version of them is made anew and refilled."""
+"""Makes the schemas of a views database, where they are missing. Views that other code made stay until `rebuild`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
+
+from projections.generations import LIVE, generation_in
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,11 +32,10 @@ CREATE_META: Final = """
         one boolean primary key default true check (one),
         id uuid not null
     );
-    create table if not exists views_meta.version (
-        one boolean primary key default true check (one),
-        version text not null
-    )
+    drop table if exists views_meta.version
 """
+
+CREATE_LIVE: Final = "create schema if not exists views"
 
 KEEP_DATABASE_ID: Final = """
     insert into views_meta.database_id (id)
@@ -47,27 +48,9 @@ DATABASE_ID: Final = """
       from views_meta.database_id
 """
 
-VERSION_MADE: Final = """
-    select version
-      from views_meta.version
-     where to_regnamespace('views') is not null
-"""
-
 SAY_VERSION: Final = """
-    insert into views_meta.version (version)
-    values ($1)
-        on conflict (one) do update
-       set version = excluded.version
-"""
-
-NEXT_GENERATION: Final = """
-    select coalesce(max(generation), 0) + 1
-      from views.checkpoint
-"""
-
-START_GENERATION: Final = """
-    update views.checkpoint
-       set generation = $1
+    update checkpoint
+       set version = $1
 """
 
 HAS_LZ4: Final = """
@@ -89,11 +72,15 @@ were built with lz4."""
 
 @dataclass(frozen=True, slots=True)
 class ViewsMade:
-    """What was done. database_id: names the queue of this database; is_anew: the views are empty, to be filled."""
+    """What was done. database_id: names the queue of this database; version: of this code.
+
+    is_anew: the views were missing, and are empty now; is_outdated: they are of another version, to be built anew.
+    """
 
     database_id: UUID
     version: str
     is_anew: bool
+    is_outdated: bool
 
 
 def views_version() -> str:
@@ -106,7 +93,7 @@ def _schema() -> str:
 
 
 async def create_views(connection: asyncpg.Connection, *, database_id: UUID) -> ViewsMade:
-    """Make what is missing of the views and their meta tables; make the views anew where their version is another.
+    """Make what is missing of the views and their meta tables. Views of another version stay as they are.
 
     database_id: of a database that has none yet. Safe to call at any time, by many at once.
     """
@@ -116,26 +103,24 @@ async def create_views(connection: asyncpg.Connection, *, database_id: UUID) -> 
         await connection.execute(CREATE_EXTENSIONS)
         await connection.execute(CREATE_META)
         await connection.execute(KEEP_DATABASE_ID, database_id)
-        is_anew = await connection.fetchval(VERSION_MADE) != version
-        if is_anew:
-            await _make_anew(connection)
+        live = await generation_in(connection, LIVE)
+        if live is None:
+            await connection.execute(CREATE_LIVE)
+            await create_tables(connection, LIVE)
             await connection.execute(SAY_VERSION, version)
-        return ViewsMade(await connection.fetchval(DATABASE_ID), version, is_anew)
-
-
-async def _make_anew(connection: asyncpg.Connection) -> None:
-    # A projector that still draws the old views finds another generation, and stops (see `projector.MOVE_CHECKPOINT`).
-    generation = 1
-    if await connection.fetchval("select to_regclass('views.checkpoint') is not null"):
-        generation = await connection.fetchval(NEXT_GENERATION)
-    await connection.execute("drop schema if exists views cascade")
-    await connection.execute("create schema views")
-    await create_tables(connection, "views")
-    await connection.execute(START_GENERATION, generation)
+        return ViewsMade(
+            await connection.fetchval(DATABASE_ID),
+            version,
+            is_anew=live is None,
+            is_outdated=live is not None and live.version != version,
+        )
 
 
 async def create_tables(connection: asyncpg.Connection, schema: str) -> None:
-    """The tables of `schema.sql` in that (empty) schema, within the transaction that is open."""
+    """The tables of `schema.sql` in that (empty) schema, within the transaction that is open.
+
+    Leaves search_path on that schema until the transaction ends.
+    """
     await connection.execute("select set_config('search_path', $1, true)", f"{schema}, public")
     await connection.execute(_schema())
     if await connection.fetchval(HAS_LZ4):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpi.identifiers import Party
 from projections import cpos, locations, view_tables
+from projections.generations import LIVE, OLD, generation_in
+from projections.migrate import views_version
 from write_side.events.cpo import CpoLogoChanged, CpoRegistered
 from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from eventsourcing.domain import DomainEvent
 
     from projections.drawings import Drawings
+    from projections.generations import Schema
     from write_side.events.codec import Codec
     from write_side.events.ranges import Recorded
 
@@ -58,6 +61,11 @@ LEADER_LOCK: Final = 0x454D5350
 
 TRY_TO_LEAD: Final = """
     select pg_try_advisory_lock($1, hashtext(current_schema()))
+"""
+
+FOLLOW: Final = """
+    select pg_advisory_unlock_all(),
+           set_config('search_path', $1, false)
 """
 
 CHECKPOINT: Final = """
@@ -93,16 +101,19 @@ class Overtaken(Exception):
 class Projector:
     """One views schema, drawn by one process at a time.
 
-    connect opens a session whose search_path says the schema, `public` behind it.
+    connect opens a session; schema: where the views are, or None: live where this code made them, else those before.
+    (After a rebuild by other code, that one draws what is live, and this one goes on with what it may be gone back to.)
     checkpoint: the last position that is in the views, as this process knows it.
     folding: the position that was being folded last; after a failed fold, the poison.
     """
 
-    def __init__(self, connect: Connect, codec: Codec) -> None:
+    def __init__(self, connect: Connect, codec: Codec, *, schema: Schema | None = None) -> None:
         self.checkpoint = 0
         self.folding: int | None = None
         self._connect = connect
         self._codec = codec
+        self._wanted = schema
+        self._schema: Schema | None = None
         self._generation = 0
         self._connection: asyncpg.Connection | None = None
         self._is_leading = False
@@ -117,7 +128,12 @@ class Projector:
             self._is_leading = False
             self._connection = await self._connect()
             await self._connection.execute(SESSION_SETTINGS)
-        if not self._is_leading:
+        schema = self._wanted or await self._made_by_this_code(self._connection)
+        if schema is None:
+            return False
+        if not self._is_leading or schema != self._schema:
+            await self._connection.execute(FOLLOW, f"{schema}, public")
+            self._schema = schema
             self._is_leading = await self._connection.fetchval(TRY_TO_LEAD, LEADER_LOCK)
         if not self._is_leading:
             return False
@@ -126,6 +142,18 @@ class Projector:
             raise Overtaken
         self._generation, self.checkpoint = row["generation"], row["pos"]
         return True
+
+    async def _made_by_this_code(self, connection: asyncpg.Connection) -> Schema | None:
+        for schema in (LIVE, OLD):
+            found = await generation_in(connection, schema)
+            if found is not None and found.version == views_version():
+                return schema
+        return None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the views that it draws are those that are read."""
+        return self._schema == LIVE
 
     def close(self) -> None:
         """Gives up the lead and the session at once; whatever transaction was open is rolled back."""

@@ -6,6 +6,7 @@
 create table checkpoint (
     one boolean primary key default true check (one),  -- there is one row
     generation bigint not null default 1,
+    version text not null default '',                  -- which code made these tables and draws them
     pos bigint not null default 0,
     at timestamptz not null default now()
 ) with (fillfactor = 50);

@@ -276,21 +276,16 @@ async def test_making_the_views_twice_changes_nothing(projector: Projector, data
     await connection.close()
 
 
-async def test_another_version_makes_the_views_anew_under_a_new_generation(
+async def test_views_of_another_version_stay_and_are_left_alone(
     projector: Projector, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await projector.apply(recorded(HISTORY))
     connection = await asyncpg.connect(database)
     monkeypatch.setattr(migrate, "VERSION", 2)
     made = await create_views(connection, database_id=UUID(int=2))
-    assert (made.database_id, made.is_anew) == (DATABASE_ID, True)
-    checkpoint_row = await connection.fetchrow("select generation, pos from views.checkpoint")
-    assert dict(checkpoint_row or {}) == {"generation": 2, "pos": 0}
-    with pytest.raises(Overtaken):
-        await projector.apply(recorded([evse_status_changed("CHARGING", version=9)], 14))
-    assert await projector.lead()
-    await projector.apply(recorded(HISTORY))
-    assert await connection.fetchval("select count(*) from views.evse_view") == 4
+    assert (made.database_id, made.is_anew, made.is_outdated) == (DATABASE_ID, False, True)
+    assert await connection.fetchval("select pos from views.checkpoint") == 13
+    assert not await projector.lead()
     await connection.close()
 
 

@@ -36,6 +36,7 @@ class Service:
     """A running service. mails: its folder of .eml files; store: a session of the test's own."""
 
     base_url: str
+    dsn: str
     client: Client
     mails: Path
     store: asyncpg.Connection[Any]
@@ -79,7 +80,7 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         stack.push_async_callback(store.close)
         base_url = f"http://127.0.0.1:{port}"
         client = Client(session, base_url, aiohttp.encode_basic_auth("app", SECRET))
-        yield Service(base_url, client, folder / "mail", store, write_side)
+        yield Service(base_url, dsn, client, folder / "mail", store, write_side)
 
 
 async def until_drawn(of: Service) -> None:

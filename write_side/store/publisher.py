@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOG: Final = structlog.get_logger(__name__)
 
+LOG_HEAD: Final = "select pos from es.head"
+
 EVENTS_AFTER: Final = """
     select pos, originator_id, originator_version, topic, state, party, occurred_at, command_id, correlation_id, actor
       from (
@@ -81,6 +83,12 @@ LONGEST_PAUSE_S: Final = 5.0
 async def log_id(connection: asyncpg.Connection | asyncpg.Pool[Any]) -> UUID:
     """The id of this log; two logs on one broker keep apart by it."""
     found: UUID = await connection.fetchval(LOG_ID)
+    return found
+
+
+async def log_head(connection: asyncpg.Connection | asyncpg.Pool[Any]) -> int:
+    """The position of the last event; 0 where there is none."""
+    found: int = await connection.fetchval(LOG_HEAD)
     return found
 
 

@@ -1,0 +1,130 @@
+"""Builds the views anew beside the live ones, and switches over: no query fails, waits long or sees half of them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from projections import replay
+from projections.consumer import MAX_BATCH
+from projections.generations import (
+    DROP_NEXT,
+    DROP_OLD,
+    LIVE,
+    NEXT,
+    OLD,
+    Refused,
+    alone,
+    generation_in,
+    make_live,
+    must_be_in,
+)
+from projections.migrate import views_version
+from projections.projector import Projector
+from write_side.events.codec import Codec
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import asyncpg
+
+    from projections.generations import Generation, Schema
+    from projections.replay import Connect, Pull, Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """The views of one database.
+
+    connect: opens a session without a time limit for statements, picklable; pull: the log; head: its last position;
+    folder: where temporary files may be; tell: how far it is.
+    """
+
+    connect: Connect
+    pull: Pull
+    head: Callable[[], Awaitable[int]]
+    folder: Path
+    tell: Tell
+
+    async def run(self) -> Generation:
+        """Build the next generation, or go on with one that was begun, and switch over to it. returns: what is live.
+
+        raises: Refused  somebody else builds, or the live views were in use all the time
+                what asyncpg and the disk raise, and what a projection raises at an event that it can't draw: the live
+                views are as before
+        """
+        session = await self.connect()
+        try:
+            await alone(session)
+            await self._begin(session)
+            if not await replay.is_filled(session, NEXT):
+                with tempfile.TemporaryDirectory(prefix="rebuild-", dir=self.folder) as folder:
+                    await replay.Replay(NEXT, self.connect, self.pull, self.tell).fill(Path(folder))
+            return await self._switch(session, NEXT)
+        finally:
+            await session.close()
+
+    async def back(self) -> Generation:
+        """Switch back to the generation before. returns: what is live.
+
+        raises: Refused  there is none, or it is of another version of the code and behind
+        """
+        session = await self.connect()
+        try:
+            await alone(session)
+            return await self._switch(session, OLD)
+        finally:
+            await session.close()
+
+    async def drop_old(self) -> bool:
+        """Remove the generation before. returns: whether there was one. raises: Refused while one is built."""
+        session = await self.connect()
+        try:
+            await alone(session)
+            found = await generation_in(session, OLD)
+            await session.execute(DROP_OLD)
+            return found is not None
+        finally:
+            await session.close()
+
+    async def _begin(self, session: asyncpg.Connection[Any]) -> None:
+        await must_be_in(session, LIVE)
+        found = await generation_in(session, NEXT)
+        if found is not None and found.version == views_version():
+            return
+        await session.execute(DROP_NEXT)
+        await replay.begin(session, NEXT, head=await self.head())
+
+    async def _switch(self, session: asyncpg.Connection[Any], schema: Schema) -> Generation:
+        if (await must_be_in(session, schema)).version != views_version():
+            return await make_live(session, schema, lambda live: _is_not_behind(session, schema, live))
+        projector = Projector(self.connect, Codec(), schema=schema)
+        try:
+            if not await projector.lead():
+                raise Refused(f"another process draws {schema}")
+            await self._catch_up(projector)
+            return await make_live(session, schema, lambda live: bring_to(projector, self.pull, live))
+        finally:
+            projector.close()
+
+    async def _catch_up(self, projector: Projector) -> None:
+        while events := await self.pull(projector.checkpoint, MAX_BATCH):
+            await projector.apply(events)
+            self.tell("catch up", projector.checkpoint, max(projector.checkpoint, await self.head()))
+
+
+async def bring_to(projector: Projector, pull: Pull, position: int) -> None:
+    """Draw what that projector's views lack up to a position of the log, and no further."""
+    while projector.checkpoint < position:
+        await projector.apply(await pull(projector.checkpoint, min(MAX_BATCH, position - projector.checkpoint)))
+
+
+async def _is_not_behind(session: asyncpg.Connection[Any], schema: Schema, live: int) -> None:
+    found = await must_be_in(session, schema)
+    if found.position < live:
+        raise Refused(
+            f"{schema} is {live - found.position} events behind, and only the version of the code that made it can "
+            f"draw it ({found.version}): start a projector of that version, and try again"
+        )

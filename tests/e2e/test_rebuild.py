@@ -1,0 +1,109 @@
+"""`emsp rebuild` and `emsp verify` beside a running service, as an operator types them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+
+from tests.support import processes
+from tests.support.client import a_location, an_evse
+from tests.support.databases import Databases
+from tests.support.emsp import EMSP, Emsp, client_of, deployment
+from tests.support.world import KEYS
+
+ASKED = "{ find_ev_locations { id name evses { uid status } } }"
+
+
+async def fails(emsp: Emsp, *arguments: str) -> str:
+    """What a command says that ends with 1."""
+    process = await asyncio.create_subprocess_exec(
+        EMSP,
+        *arguments,
+        cwd=emsp.folder,
+        env=emsp.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 1, said.decode()
+    return said.decode()
+
+
+async def test_rebuild_verify_and_back_beside_a_running_service(tmp_path: Path) -> None:
+    async with deployment(tmp_path) as emsp:
+        emsp.start("run")
+        await emsp.until_ready()
+        async with client_of(emsp) as client:
+            cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "var/mail")
+            pushed = await client.push_locations(cpo, [a_location(f"Mall {n}", an_evse(f"A{n}")) for n in range(20)])
+            before = await client.ask(ASKED, Emsp_Min_Position=str(pushed.position))
+            assert "no views_old" in await fails(emsp, "rebuild", "--back")
+            assert "Live: generation 2" in await emsp.command("rebuild")
+            assert await client.ask(ASKED) == before
+            assert "what the events say" in await emsp.command("verify")
+            assert "Live: generation 3" in await emsp.command("rebuild", "--back")
+            assert "are removed" in await emsp.command("rebuild", "--drop-old")
+            changed = await client.push_status(cpo, "A1", "CHARGING")
+            after = await client.ask(ASKED, Emsp_Min_Position=str(changed.position))
+            assert after != before
+            assert "expected location/ID" in await fails(emsp, "verify", "--repair", "rubbish")
+        assert emsp.stop("run") == 0, emsp.logs()
+        # Nobody runs: the embedded database is started for the command, and stopped again.
+        assert "what the events say" in await emsp.command("verify")
+
+
+async def test_a_new_version_of_the_views_is_built_while_what_is_live_stays(
+    fresh_database: Databases, tmp_path: Path
+) -> None:
+    dsn = await fresh_database()
+    async with deployment(tmp_path, event_store_url=dsn, **KEYS) as emsp:
+        emsp.start("run")
+        await emsp.until_ready()
+        async with client_of(emsp) as client, asyncio.timeout(60):
+            cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "var/mail")
+            pushed = await client.push_locations(cpo, [a_location("Mall", an_evse("A1"))])
+            before = await client.ask(ASKED, Emsp_Min_Position=str(pushed.position))
+            assert emsp.stop("run") == 0, emsp.logs()
+            session = await asyncpg.connect(dsn)
+            await session.execute("update views.checkpoint set version = 'of last year'")
+            emsp.start("run")
+            while await session.fetchval("select generation from views.checkpoint") == 1:
+                await asyncio.sleep(0.05)
+            await emsp.until_ready()
+            assert await session.fetchval("select version from views_old.checkpoint") == "of last year"
+            assert await client.ask(ASKED) == before
+            changed = await client.push_status(cpo, "A1", "CHARGING")
+            await client.ask(ASKED, Emsp_Min_Position=str(changed.position))
+            await session.close()
+        assert emsp.stop("run") == 0, emsp.logs()
+
+
+async def test_a_rebuild_that_is_killed_leaves_what_is_live_and_the_next_one_goes_on(
+    fresh_database: Databases, tmp_path: Path
+) -> None:
+    dsn = await fresh_database()
+    async with deployment(tmp_path, event_store_url=dsn, **KEYS) as emsp:
+        emsp.start("run")
+        await emsp.until_ready()
+        async with client_of(emsp) as client:
+            cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "var/mail")
+            locations = [a_location(f"Mall {n}", an_evse(f"A{n}")) for n in range(50)]
+            pushed = await client.push_locations(cpo, locations)
+            before = await client.ask(ASKED, Emsp_Min_Position=str(pushed.position))
+            process = processes.start([EMSP, "rebuild"], emsp.environment, tmp_path / "rebuild.log")
+            session = await asyncpg.connect(dsn)
+            async with asyncio.timeout(30):
+                while await session.fetchval("select to_regclass('views_next.checkpoint')") is None:
+                    await asyncio.sleep(0.005)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(processes.STOP_S)
+            assert await client.ask(ASKED) == before
+            assert "Live: generation" in await emsp.command("rebuild")
+            assert await client.ask(ASKED) == before
+            assert "what the events say" in await emsp.command("verify")
+            await session.close()
+        assert emsp.stop("run") == 0, emsp.logs()

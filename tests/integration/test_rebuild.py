@@ -1,0 +1,259 @@
+"""Views built anew beside the live ones, and compared with the log: on a whole service that is in use meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from api import compose
+from api.compose import Databases as Urls
+from api.settings import Settings
+from projections import migrate
+from projections.generations import LIVE, OLD, Refused, generation_in
+from projections.verify import DIFFERING
+from tests.support.client import Cpo, a_location, an_evse
+from tests.support.world import KEYS, Service, service, until_drawn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from projections.rebuild import Rebuild
+    from projections.replay import Tell
+    from projections.verify import Difference, Verify
+    from tests.support.databases import Databases
+
+LOCATIONS = 60
+EVERY_ROW = """
+    select 'location', to_jsonb(l)::text from views.location_view l
+    union all select 'evse', to_jsonb(e)::text from views.evse_view e
+    union all select 'cpo', to_jsonb(c)::text from views.cpo_view c
+    union all select 'place', to_jsonb(p)::text from views.place_view p
+    order by 1, 2
+"""
+
+
+def silent(_phase: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture
+async def emsp(fresh_database: Databases, tmp_path: Path) -> AsyncIterator[Service]:
+    async with service(await fresh_database(), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def cpo(emsp: Service) -> Cpo:
+    """A CPO whose locations have changed a little."""
+    registered = await emsp.client.registered("luzon", "Luzon Volt", emsp.mails)
+    places = ("Olongapo City", "Makati City", "Cebu City")
+    reply = await emsp.client.push_locations(
+        registered,
+        [a_location(f"Mall {n}", an_evse(f"A{n}"), an_evse(f"B{n}"), address=places[n % 3]) for n in range(LOCATIONS)],
+    )
+    assert reply.status == 200
+    for n in range(0, LOCATIONS, 3):
+        await emsp.client.push_status(registered, f"A{n}", "REMOVED" if n % 2 else "CHARGING")
+        await emsp.client.push_status(registered, f"B{n}", "REMOVED" if n % 2 else "BLOCKED")
+    await until_drawn(emsp)
+    return registered
+
+
+def settings_of(emsp: Service, folder: Path) -> tuple[Settings, Urls]:
+    dsn = emsp.dsn
+    return Settings.model_validate({"event_store_url": dsn, "data_dir": folder, **KEYS}), Urls(dsn, dsn)
+
+
+@asynccontextmanager
+async def rebuilding(emsp: Service, folder: Path, tell: Tell = silent) -> AsyncIterator[Rebuild]:
+    async with compose.views_rebuild(*settings_of(emsp, folder), tell) as views:
+        yield views
+
+
+@asynccontextmanager
+async def verifying(emsp: Service, folder: Path) -> AsyncIterator[Verify]:
+    async with compose.views_verify(*settings_of(emsp, folder), silent) as views:
+        yield views
+
+
+async def differences(emsp: Service, folder: Path) -> list[Difference]:
+    async with verifying(emsp, folder) as views:
+        return [one async for one in views.differences()]
+
+
+async def rows(emsp: Service) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await emsp.store.fetch(EVERY_ROW)]
+
+
+async def test_what_is_built_anew_is_what_was_drawn(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    before = await rows(emsp)
+    async with rebuilding(emsp, tmp_path) as views:
+        live = await views.run()
+    assert (live.schema, live.number, live.version) == (LIVE, 2, migrate.views_version())
+    assert await rows(emsp) == before
+    indexes = "select count(*) from pg_indexes where schemaname = $1"
+    assert await emsp.store.fetchval(indexes, LIVE) == await emsp.store.fetchval(indexes, OLD)
+    assert await emsp.store.fetchval("select count(*) from pg_tables where tablename like 'replay%'") == 0
+    reply = await emsp.client.push_status(cpo, "A1", "RESERVED")
+    found = await emsp.client.ask(
+        "{ find_ev_locations { evses { uid status } } }", Emsp_Min_Position=str(reply.position)
+    )
+    statuses = {evse["uid"]: evse["status"] for one in found["find_ev_locations"] for evse in one["evses"]}
+    assert statuses["A1"] == "RESERVED"
+
+
+async def test_calls_and_queries_go_on_meanwhile(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    is_done = False
+    answered = 0
+
+    async def write() -> None:
+        turn = 0
+        while not is_done:
+            turn += 1
+            reply = await emsp.client.push_status(cpo, f"A{turn % LOCATIONS}", ("CHARGING", "AVAILABLE")[turn % 2])
+            assert reply.status == 200
+
+    async def read() -> None:
+        nonlocal answered
+        while not is_done:
+            found = await emsp.client.ask("{ find_ev_locations { id name evses { uid status } } }")
+            # Three of the locations of `cpo` lost both of their EVSEs every six.
+            assert len(found["find_ev_locations"]) >= LOCATIONS - LOCATIONS // 6
+            answered += 1
+
+    async with asyncio.TaskGroup() as group:
+        for task in (write, read, read):
+            group.create_task(task())
+        try:
+            async with rebuilding(emsp, tmp_path) as views:
+                for _ in range(3):
+                    await views.run()
+        finally:
+            is_done = True
+    assert answered > 10
+    await until_drawn(emsp)
+    assert await differences(emsp, tmp_path) == []
+
+
+@pytest.mark.parametrize("phase", ["read the log", "draw the locations", "make the indexes"])
+async def test_one_that_was_stopped_goes_on(
+    emsp: Service, cpo: Cpo, tmp_path: Path, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.buckets.EVENTS_A_BUCKET", 30)
+    told: list[tuple[str, int, int]] = []
+
+    class Stopped(Exception):
+        pass
+
+    def stop(current: str, done: int, total: int) -> None:
+        if current == phase and (done > 1 or phase == "read the log"):
+            raise Stopped
+
+    before = await rows(emsp)
+    async with rebuilding(emsp, tmp_path, stop) as views:
+        with pytest.raises(Stopped):
+            await views.run()
+    assert (await emsp.client.push_status(cpo, "A2", "CHARGING")).status == 200
+    async with rebuilding(emsp, tmp_path, lambda *one: told.append(one)) as views:
+        live = await views.run()
+    assert live.number == 2
+    if phase == "make the indexes":
+        assert not [one for one in told if one[0] in {"read the log", "draw the locations"}]
+    await until_drawn(emsp)
+    assert len(await rows(emsp)) == len(before)
+    assert await differences(emsp, tmp_path) == []
+    assert list(tmp_path.glob("rebuild-*")) == []
+
+
+async def test_back_and_forth(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    async with rebuilding(emsp, tmp_path) as views:
+        with pytest.raises(Refused, match="no views_old"):
+            await views.back()
+        await views.run()
+        reply = await emsp.client.push_status(cpo, "A1", "RESERVED")
+        assert reply.status == 200
+        await until_drawn(emsp)
+        live = await views.back()
+        assert (live.number, live.position) == (3, reply.position)
+        assert await differences(emsp, tmp_path) == []
+        assert await views.drop_old()
+        assert not await views.drop_old()
+    assert (await emsp.client.push_status(cpo, "A1", "AVAILABLE")).status == 200
+    await until_drawn(emsp)
+
+
+async def test_what_other_code_made_is_gone_back_to_only_when_it_is_current(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "VERSION", 2)
+    session = await asyncpg.connect(emsp.dsn)
+    assert (await migrate.create_views(session, database_id=emsp.write_side.world.new_id())).is_outdated
+    async with rebuilding(emsp, tmp_path) as views:
+        live = await views.run()
+        assert live.version == migrate.views_version()
+        await until_drawn(emsp)
+        assert (await generation_in(session, OLD)) != live
+        assert (await emsp.client.push_status(cpo, "A1", "RESERVED")).status == 200
+        await until_drawn(emsp)
+        with pytest.raises(Refused, match="1 events behind"):
+            await views.back()
+    await session.close()
+
+
+async def test_an_event_that_cannot_be_drawn_stops_it_and_the_live_views_stay(
+    emsp: Service, cpo: Cpo, tmp_path: Path
+) -> None:
+    before = await rows(emsp)
+    await emsp.store.execute(
+        "insert into es.events (pos, originator_id, originator_version, topic, state, party, occurred_at, command_id, "
+        "correlation_id, actor) select pos + 1, gen_random_uuid(), 1, 'evse.unheard_of', '{\"location_id\": 1}', '', "
+        "now(), gen_random_uuid(), '', '' from es.head"
+    )
+    await emsp.store.execute("update es.head set pos = pos + 1")
+    async with rebuilding(emsp, tmp_path) as views:
+        with pytest.raises(Exception, match=r"evse\.unheard_of"):
+            await views.run()
+    assert await rows(emsp) == before
+    assert (await generation_in(emsp.store, LIVE)).number == 1  # type: ignore[union-attr]
+
+
+async def test_two_at_once_are_one_too_many(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    async with rebuilding(emsp, tmp_path) as one, rebuilding(emsp, tmp_path) as other:
+        results = await asyncio.gather(one.run(), other.run(), return_exceptions=True)
+    assert [type(result) for result in results].count(Refused) == 1
+
+
+async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    assert await differences(emsp, tmp_path) == []
+    before = await rows(emsp)
+    await emsp.store.execute("update views.location_view set head = overlay(head placing '~' from 40) where id = 5")
+    await emsp.store.execute("update views.evse_view set is_removed = not is_removed where uid_key = 'a7'")
+    await emsp.store.execute("delete from views.evse_view where uid_key = 'b9'")
+    await emsp.store.execute("update views.place_view set locations = locations + 1 where city = 'Makati'")
+    found = await differences(emsp, tmp_path)
+    assert {(one.key, one.table, one.column) for one in found} == {
+        ("location/5", "location_view", "head"),
+        ("location/8", "evse_view", "is_removed"),
+        ("location/10", "evse_view", "*"),
+        ("places", "place_view", "locations"),
+    }
+    async with verifying(emsp, tmp_path) as views:
+        await views.repair(["location/5", "location/8"])
+        assert {one.key for one in await differences(emsp, tmp_path)} == {"location/10", "places"}
+        await views.repair(["location/10", "places", f"cpo/PH/{cpo.party_id}"])
+        with pytest.raises(Refused, match="expected location/ID"):
+            await views.repair(["locations/5"])
+    assert await differences(emsp, tmp_path) == []
+    assert await rows(emsp) == before
+    assert (await emsp.client.push_status(cpo, "A1", "RESERVED")).status == 200
+    await until_drawn(emsp)
+
+
+async def test_every_view_is_compared(emsp: Service) -> None:
+    tables = await emsp.store.fetch("select tablename from pg_tables where schemaname = 'views'")
+    assert {row["tablename"] for row in tables} == set(DIFFERING) | {"checkpoint"}
