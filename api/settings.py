@@ -64,7 +64,23 @@ class Settings(BaseSettings):
     amqp_url: SecretStr | None = Field(
         default=None, description="RabbitMQ; empty: a bus inside the one process of `emsp run`"
     )
-    data_dir: Path = Field(default=Path("var"), description="embedded database, keys and mail")
+    data_dir: Path = Field(default=Path("var"), description="embedded database, keys, images and mail")
+    images_url: str | None = Field(
+        default=None,
+        pattern=r"^(file:///.+|s3://[a-z0-9][a-z0-9.-]+(/.*)?)$",
+        description="where images lie, file:///folder or s3://bucket/prefix; empty: DATA_DIR/images",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="S3 server of EMSP_IMAGES_URL; empty: Amazon's of the region",
+    )
+    s3_region: str | None = Field(default=None, description="region of the bucket; empty: AWS_REGION, else us-east-1")
+    s3_access_key_id: str | None = Field(
+        default=None,
+        description="who reads and writes the bucket; empty: the usual AWS_… variables, else the machine's role",
+    )
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="the secret of EMSP_S3_ACCESS_KEY_ID")
     postgres_binaries: Path | None = Field(
         default=None, description="folder of PostgreSQL's programs for the embedded database; empty: found"
     )
@@ -101,6 +117,8 @@ class Settings(BaseSettings):
     body_image_bytes: Count = Field(default=6 * MIB, description="largest body with one picture (R2, R8)")
     body_photos_bytes: Count = Field(default=26 * MIB, description="largest body with photos (R7)")
     body_csv_bytes: Count = Field(default=64 * MIB, description="largest body with a CSV (R9, R10)")
+    image_bytes: Count = Field(default=5 * MIB, description="largest image file")
+    photos_per_location: Count = Field(default=50, description="most photos of one location")
     rate_register: Rate = Field(
         default="30/minute", description="registrations (R1) of one client and address; off: no limit"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -145,6 +145,31 @@ class Mailer(Protocol):
 
     async def send(self, message: bytes) -> None:
         """Deliver one RFC 5322 message; it is somebody else's when this returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that may be shown. extension: `png`, `jpg`, `jpeg` or `svg`; content: encoded by us."""
+
+    extension: str
+    content: bytes
+
+
+class Pictures(Protocol):
+    """Knows what an image may be."""
+
+    async def checked(self, filename: str, file: IO[bytes]) -> Picture:
+        """The image in that file, made harmless, where it is what its name says. raises: InvalidImage."""
+
+
+class Images(Protocol):
+    """Keeps images under names that we make."""
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Store an image, whole or not at all. raises: ImagesOutOfReach."""
+
+    async def remove(self, name: str) -> None:
+        """Remove an image; one that is not there is removed already. raises: ImagesOutOfReach."""
 
 
 @dataclass(frozen=True, slots=True)
