@@ -40,6 +40,7 @@ from write_side.adapters.geocoders import GazetteerGeocoder
 from write_side.adapters.mailers import EmlMailer
 from write_side.events.codec import Codec
 from write_side.ports import Rules, World
+from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
 from write_side.store.publisher import Publisher, events_after, log_head, log_id
 from write_side.store.writer import Writer
@@ -244,7 +245,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
     secrets = secrets_of(settings)
     async with event_store_pool(settings, urls.event_store) as pool, running(writer.run()):
         world = World(
-            events=EventStore(pool, writer, codec),
+            events=EventStore(pool, writer, Aggregates(pool, codec, capacity=settings.aggregates_remembered)),
             geocoder=GazetteerGeocoder(),
             secrets=secrets,
             rules=Rules(

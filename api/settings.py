@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     login_wrong_pairs: Count = Field(default=10, description="wrong logins of one user and address in 10 minutes")
     login_wrong_pairs_of_address: Count = Field(default=100, description="wrong logins of one address in 10 minutes")
     evses_per_location: Count = Field(default=500, description="most EVSEs of one location")
+    aggregates_remembered: Count = Field(default=10_000, description="states of streams that a process remembers")
     idempotency_days: Count = Field(default=30, description="how long answers under an Idempotency-Key are kept")
     find_cap: Count = Field(default=10_000, description="most locations that one query answers")
     graphql_depth: Count = Field(default=12, description="deepest GraphQL selection")

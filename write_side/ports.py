@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from eventsourcing.domain import DomainEvent
-
+    from write_side.domain.aggregates import Aggregate
     from write_side.domain.changes import Changes
     from write_side.domain.place import Ask, Placed
     from write_side.events.ranges import Position
@@ -21,14 +20,14 @@ IdKind = Literal["location", "connector", "cpo_owner"]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Some streams as they are stored. events: by stream, ascending; positions: of each stream's last event."""
+    """What became of some streams. states: by stream, those that exist; positions: of each one's last event."""
 
-    events: dict[UUID, tuple[DomainEvent, ...]]
-    positions: dict[UUID, Position]
+    states: Mapping[UUID, Aggregate]
+    positions: Mapping[UUID, Position]
 
-    def of(self, stream: UUID) -> tuple[DomainEvent, ...]:
-        """The events of one stream; none where it doesn't exist."""
-        return self.events.get(stream, ())
+    def of(self, stream: UUID) -> Aggregate | None:
+        """The state of one stream; None where it doesn't exist."""
+        return self.states.get(stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Events(Protocol):
     """The event store."""
 
     async def load(self, streams: Collection[UUID]) -> History:
-        """These streams, whole. raises: StoreOutOfReach."""
+        """These streams as they are now. raises: StoreOutOfReach."""
 
     async def claim_owners(self, claims: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """The owner of each (scope, key) that is taken."""

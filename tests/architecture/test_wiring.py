@@ -18,6 +18,7 @@ from projections.projector import PROJECTIONS, Ignored
 from write_side.commands import wishes
 from write_side.commands.dispatch import HANDLERS
 from write_side.domain import errors
+from write_side.domain.aggregates import EVOLVE
 from write_side.domain.errors import DomainError
 from write_side.events.codec import EVENTS, Codec, Event
 
@@ -53,6 +54,10 @@ def test_every_command_has_a_handler_and_is_in_the_union() -> None:
 def test_every_event_has_a_codec_entry() -> None:
     assert len(EVENTS) == len(set(EVENTS))
     assert set(EVENTS) == set(get_args(Event)) == written_events()
+
+
+def test_every_event_evolves_a_state() -> None:
+    assert set(EVOLVE) == set(EVENTS)
 
 
 def test_every_event_is_drawn_or_ignored_for_a_reason() -> None:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from ocpi.identifiers import Party
-from tests.support.builders import PARTY
+from tests.support.builders import CODEC, PARTY
 from tests.support.drafts import a_connector_draft, a_cpo_draft, a_location_draft, an_evse_draft
 from tests.support.store import Olongapo, Store, a_key, a_store
 from write_side.commands.dispatch import dispatch
@@ -95,7 +95,7 @@ def verdicts(of: Sequence[Answer | BaseException]) -> Counter[str]:
 
 
 async def events_of(store: Store, *kinds: type[DomainEvent]) -> list[DomainEvent]:
-    decoded = [store.events._codec.decode(one) for one in await store.log()]
+    decoded = [CODEC.decode(one) for one in await store.log()]
     return [event for event in decoded if isinstance(event, kinds or (object,))]
 
 

@@ -133,10 +133,10 @@ class OurAggregateRecorder(AggregateRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         stream = UUID(str(originator_id))
-        history = self._loop.wait_for(self._loop.store.events.load([stream]))
+        recorded = self._loop.wait_for(self._loop.store.events.stream(stream))
         events: list[StoredEvent] = [
             event
-            for event in history.of(stream)
+            for event in map(AsIs().decode, recorded)
             if (gt is None or event.originator_version > gt) and (lte is None or event.originator_version <= lte)
         ]
         return (events[::-1] if desc else events)[:limit]

@@ -20,6 +20,7 @@ from write_side.accounts.secrets import SystemSecrets
 from write_side.domain.changes import Changes, Claim
 from write_side.events.ranges import Position
 from write_side.ports import IdempotencyKey, Origin, Rules, Submission, World
+from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
 from write_side.store.publisher import events_after
 from write_side.store.writer import Writer
@@ -111,8 +112,9 @@ async def a_store(
     patience_s: float = 10.0,
     rules: Rules | None = None,
     codec: Codec = CODEC,
+    remembered: int = 100,
 ) -> AsyncIterator[Store]:
-    """A store on that migrated database. via: the way to it, but for the test's own session."""
+    """A store on that migrated database. via: the way to it, but for the test's own session; remembered: states."""
     where: dict[str, Any] = {} if via is None else {"host": "127.0.0.1", "port": via.port}
 
     async def connect() -> asyncpg.Connection[Any]:
@@ -125,7 +127,7 @@ async def a_store(
     session = await asyncpg.connect(dsn)
     async with asyncpg.create_pool(dsn, min_size=0, max_size=4, timeout=5, command_timeout=10, **where) as pool:
         running = asyncio.create_task(writer.run())
-        events = EventStore(pool, writer, codec)
+        events = EventStore(pool, writer, Aggregates(pool, codec, capacity=remembered))
         world = World(
             events,
             Olongapo(),

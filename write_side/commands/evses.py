@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from write_side.domain import evse as evses
-from write_side.domain import location as locations
 from write_side.domain.changes import Changes, Claim, Decision
 from write_side.domain.errors import (
     DuplicateEvseUid,
@@ -16,20 +15,17 @@ from write_side.domain.errors import (
     LocationIdDoesNotExist,
     TooManyEvses,
 )
+from write_side.domain.evse import Evse
+from write_side.domain.location import Location
 from write_side.events.ranges import Position
 from write_side.events.streams import evse_stream, location_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
     from ocpi.identifiers import Party
     from write_side.commands.wishes import ChangeEvseStatus, PushEvse
-    from write_side.domain.evse import Evse
-    from write_side.domain.location import Location
-    from write_side.events.evse import EvseEvent
-    from write_side.events.location import LocationEvent
     from write_side.ports import History, World
 
 SUCCESS = "SUCCESS"
@@ -42,14 +38,14 @@ def evses_scope(location_id: int) -> str:
 
 def location_of(history: History, location_id: int, party: Party) -> Location | None:
     """That location, where it is this party's; another's is as unknown as one that never was."""
-    stream = location_stream(location_id)
-    location = locations.replay(cast("Sequence[LocationEvent]", history.of(stream)))
-    return location if location is not None and location.party == party else None
+    location = history.of(location_stream(location_id))
+    return location if isinstance(location, Location) and location.party == party else None
 
 
 def evse_of(history: History, party: Party, uid: str) -> Evse | None:
     """That EVSE of the party, or None."""
-    return evses.replay(cast("Sequence[EvseEvent]", history.of(evse_stream(party, uid))))
+    evse = history.of(evse_stream(party, uid))
+    return evse if isinstance(evse, Evse) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from write_side.events.ranges import Position, Recorded
-from write_side.ports import Answer, History, Remembered
+from write_side.ports import Answer, Remembered
 from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     import asyncpg
-    from eventsourcing.domain import DomainEvent
 
-    from write_side.events.codec import Codec
-    from write_side.ports import IdKind, Submission
+    from write_side.ports import History, IdKind, Submission
+    from write_side.store.aggregates import Aggregates
     from write_side.store.writer import Writer
 
-EVENTS_OF_STREAMS: Final = """
+EVENTS_OF_STREAM: Final = """
     select pos, originator_id, originator_version, topic, state, party, occurred_at, command_id, correlation_id, actor
       from es.events
-     where originator_id = any($1)
-     order by originator_id, originator_version
+     where originator_id = $1
+     order by originator_version
 """
 
 CLAIM_OWNERS: Final = """
@@ -70,22 +69,19 @@ RELEASE_PARTY_ID: Final = """
 class EventStore:
     """Streams, claims and ids; the `Events` port of commands."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], writer: Writer, codec: Codec) -> None:
+    def __init__(self, pool: asyncpg.Pool[Any], writer: Writer, aggregates: Aggregates) -> None:
         self._pool = pool
         self._writer = writer
-        self._codec = codec
+        self._aggregates = aggregates
 
     async def load(self, streams: Collection[UUID]) -> History:
-        """These streams, whole. raises: StoreOutOfReach."""
+        """These streams as they are now. raises: StoreOutOfReach."""
+        return await self._aggregates.load(streams)
+
+    async def stream(self, stream: UUID) -> tuple[Recorded, ...]:
+        """One stream as it was recorded, whole and in order. raises: StoreOutOfReach."""
         with reaching_the_store():
-            rows = await self._pool.fetch(EVENTS_OF_STREAMS, list(streams))
-        events: dict[UUID, list[DomainEvent]] = {}
-        positions: dict[UUID, Position] = {}
-        for row in rows:
-            recorded = Recorded(*row)
-            events.setdefault(recorded.stream, []).append(self._codec.decode(recorded))
-            positions[recorded.stream] = Position(recorded.position)
-        return History({stream: tuple(found) for stream, found in events.items()}, positions)
+            return tuple(Recorded(*row) for row in await self._pool.fetch(EVENTS_OF_STREAM, stream))
 
     async def claim_owners(self, claims: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """The owner of each (scope, key) that is taken. raises: StoreOutOfReach."""

@@ -13,6 +13,8 @@ from tests.support.drafts import BY_ADDRESS, a_cpo_draft, a_location_draft
 from write_side.accounts.secrets import SystemSecrets
 from write_side.commands.dispatch import MAX_DECISIONS, dispatch
 from write_side.commands.wishes import ChangeEvseStatus, Command, PushLocations, RegisterCpo
+from write_side.domain import evse
+from write_side.domain.aggregates import Aggregate, evolved
 from write_side.domain.errors import (
     Conflict,
     CpoOwnerNameExists,
@@ -58,9 +60,9 @@ class Store:
 
     async def load(self, streams: Collection[UUID]) -> History:
         events = self.loads.pop(0) if len(self.loads) > 1 else self.loads[0]
-        found: dict[UUID, tuple[DomainEvent, ...]] = {}
+        found: dict[UUID, Aggregate] = {}
         for event in events:
-            found[event.originator_id] = (*found.get(event.originator_id, ()), event)
+            found[event.originator_id] = evolved(found.get(event.originator_id), event)
         wanted = {stream: found[stream] for stream in streams if stream in found}
         return History(wanted, {stream: Position(40 + len(events)) for stream in wanted})
 
@@ -270,6 +272,6 @@ async def test_a_geocoder_out_of_reach_leaves_everything_as_it_was() -> None:
 
 
 async def test_an_evse_of_the_history_is_found_by_its_stream() -> None:
-    history = History({evse_stream(PARTY, "A1"): (evse_registered(),)}, {})
-    assert history.of(evse_stream(PARTY, "a1")) == (evse_registered(),)
-    assert history.of(UUID(int=9)) == ()
+    history = History({evse_stream(PARTY, "A1"): evolved(None, evse_registered("A1"))}, {})
+    assert history.of(evse_stream(PARTY, "a1")) == evse.replay([evse_registered("A1")])
+    assert history.of(UUID(int=9)) is None
