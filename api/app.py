@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
+from api.handlers.pages import DESCRIPTION, description
 from api.middleware import errors, name_the_request, request_id
+from api.openapi import document
 from api.routes import ROUTES
 from api.services import SERVICES
 
@@ -22,6 +24,7 @@ def application(services: Services) -> web.Application:
     app[SERVICES] = services
     app.on_response_prepare.append(name_the_request)
     app.add_routes([web.route(route.method, route.path, route.handler, expect_handler=_continue) for route in ROUTES])
+    app.router.add_get(DESCRIPTION, description(document(ROUTES)))
     return app
 
 

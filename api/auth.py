@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
     from api.clients import Client, Clients
     from ocpi.identifiers import Party
     from write_side.accounts.tokens import Bearer
+
+
+class Auth(StrEnum):
+    """Who may call, as the API's description names it (contract §1)."""
+
+    CLIENT = "client"
+    USER = "accessToken"
+    REFRESH = "refreshToken"
+    MACHINE = "tokenC"
+
 
 CHALLENGE: Final = web.RequestKey("challenge", str)
 """The scheme that the call takes: what a 401 asks for."""

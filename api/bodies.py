@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from api.described import both_or_neither, some_of
 from api.forms import ITEMS, Body, understood
 from api.values import (
     Address,
@@ -102,6 +103,8 @@ class EvseBody(Body):
 class Coordinates(Body):
     """lat and lng, both or neither: degrees, as numbers or numeric strings."""
 
+    model_config = ConfigDict(json_schema_extra=both_or_neither("lat", "lng"))
+
     lat: Lat | None = None
     lng: Annotated[Lng | None, Field(validate_default=True)] = None
 
@@ -162,6 +165,8 @@ class ConnectorStatusBody(Body):
 class ChangeStatusBody(Body):
     """The body of W3."""
 
+    model_config = ConfigDict(json_schema_extra=some_of("status", "connectors"))
+
     status: Status | None = None
     connectors: Annotated[list[ConnectorStatusBody], ITEMS] | None = None
 
@@ -172,8 +177,13 @@ class ChangeStatusBody(Body):
         return self
 
 
+CHANGEABLE: Final = ("lat", "lng", "name", "address", "facilities", "parking_types", "parking_restrictions", "publish")
+
+
 class ChangeLocationBody(Coordinates):
     """The body of W4."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [both_or_neither("lat", "lng"), some_of(*CHANGEABLE)]})
 
     name: Text | None = None
     address: Address | None = None

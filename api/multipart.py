@@ -39,6 +39,15 @@ EXTENDED_FILENAME: Final = re.compile(r";\s*filename\*\s*=\s*utf-8'[^';]*'([^\s;
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """What a call takes as a form. key: of its files; at_most: so many of them; fields: keys of its other parts."""
+
+    key: str
+    at_most: int = 1
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FilePart:
     """One file of a form. name: the form's key; file: at its start, closed with its form; sha256: of its content."""
 

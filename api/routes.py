@@ -1,51 +1,156 @@
-"""The table of calls: contract row, method, path, who may call, handler."""
+"""The table of calls: contract row, method, path, handler, and what the API's description says of each."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from api import answers, bodies
+from api.answers import Nothing, Success
+from api.auth import Auth
+from api.calls import IGNORED
+from api.envelope import SUCCESS
+from api.forms import Body
 from api.handlers import cpos, reports, sessions, webhooks
+from api.multipart import Upload
+from write_side.domain import errors
+from write_side.domain.errors import DomainError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call of the contract. row: of contract §2."""
+    """One call of the contract, and all that `GET /openapi.json` says of it; what follows from these is not repeated.
+
+    row: of contract §2; auth: any one of them; body: JSON of that form, or a multipart form; answer: the type of `data`
+    refusals: the rules that may refuse it, beside those of its form
+    appends: it is a command: takes an Idempotency-Key, answers Emsp-Position
+    awaits_views: takes Emsp-Min-Position
+    headers: further ones of the answer
+    """
 
     row: str
     method: str
     path: str
     handler: Handler
+    summary: str = ""
+    auth: tuple[Auth, ...] = ()
+    body: type[Body] | Upload | None = None
+    query: type[Body] | None = None
+    answer: Any = Nothing
+    message: str = SUCCESS
+    refusals: tuple[type[DomainError], ...] = ()
+    appends: bool = False
+    awaits_views: bool = False
+    headers: tuple[str, ...] = ()
 
 
 ROUTES: Final = (
-    Route("R1", "POST", "/ocpi/cpo/2.2/register", cpos.register),
-    Route("R3", "POST", "/ocpi/cpo/api/auth/v1/login", sessions.log_in),
-    Route("R11", "GET", "/ocpi/cpo/2.2/filters", reports.filters),
-    Route("R12", "GET", "/ocpi/cpo/2.2/filters/cities/{province_name}", reports.cities),
-    Route("R13", "GET", "/ocpi/cpo/2.2/details", reports.details),
+    Route(
+        "R1",
+        "POST",
+        "/ocpi/cpo/2.2/register",
+        cpos.register,
+        summary="Register a CPO; its party id, token and temporary password go out by mail",
+        auth=(Auth.CLIENT,),
+        body=bodies.RegisterBody,
+        answer=Success,
+        refusals=(errors.UsernameExists, errors.CpoOwnerNameExists, errors.NoPartyIdLeft),
+        appends=True,
+    ),
+    Route(
+        "R3",
+        "POST",
+        "/ocpi/cpo/api/auth/v1/login",
+        sessions.log_in,
+        summary="Log in a CPO's user",
+        auth=(Auth.CLIENT,),
+        body=bodies.LoginBody,
+        answer=answers.Tokens,
+        message=sessions.SUCCESS,
+        headers=(str(hdrs.CACHE_CONTROL),),
+    ),
+    Route(
+        "R11",
+        "GET",
+        "/ocpi/cpo/2.2/filters",
+        reports.filters,
+        summary="What locations can be filtered by",
+        auth=(Auth.CLIENT,),
+        answer=answers.Filters,
+        awaits_views=True,
+    ),
+    Route(
+        "R12",
+        "GET",
+        "/ocpi/cpo/2.2/filters/cities/{province_name}",
+        reports.cities,
+        summary="The cities of a province that have a location",
+        auth=(Auth.CLIENT,),
+        answer=list[answers.City],
+        awaits_views=True,
+    ),
+    Route(
+        "R13",
+        "GET",
+        "/ocpi/cpo/2.2/details",
+        reports.details,
+        summary="The caller's own CPO",
+        auth=(Auth.USER,),
+        answer=answers.Details,
+        awaits_views=True,
+    ),
     Route(
         "W1",
         "POST",
         "/ocpi/cpo/api/v1/webhook/locations/{country_code}/{party_id}",
         webhooks.push_locations,
+        summary="Push new locations, and new EVSEs of known ones: all or nothing",
+        auth=(Auth.MACHINE,),
+        body=bodies.PushLocationsBody,
+        answer=list[answers.LocationId],
+        refusals=(errors.DuplicateEvseUid, errors.LocationNotFound, errors.TooManyEvses),
+        appends=True,
+        headers=(IGNORED,),
     ),
-    Route("W2", "POST", "/ocpi/cpo/api/v1/webhook/evse/{country_code}/{party_id}", webhooks.push_evse),
+    Route(
+        "W2",
+        "POST",
+        "/ocpi/cpo/api/v1/webhook/evse/{country_code}/{party_id}",
+        webhooks.push_evse,
+        summary="Push a new EVSE of a known location",
+        auth=(Auth.MACHINE,),
+        body=bodies.PushEvseBody,
+        answer=Success,
+        refusals=(errors.DuplicateEvseUid, errors.LocationIdDoesNotExist, errors.TooManyEvses),
+        appends=True,
+    ),
     Route(
         "W3",
         "PATCH",
         "/ocpi/cpo/api/v1/webhook/evse/{country_code}/{party_id}/{evse_uid}",
         webhooks.change_status,
+        summary="Change the status of an EVSE and its connectors",
+        auth=(Auth.MACHINE,),
+        body=bodies.ChangeStatusBody,
+        answer=Success,
+        refusals=(errors.EvseUidDoesNotExist, errors.ConnectorIdDoesNotExist),
+        appends=True,
     ),
     Route(
         "W4",
         "PATCH",
         "/ocpi/cpo/api/v1/webhook/locations/{country_code}/{party_id}/{location_id}",
         webhooks.change_location,
+        summary="Change fields of a location; lists are replaced",
+        auth=(Auth.MACHINE,),
+        body=bodies.ChangeLocationBody,
+        answer=Success,
+        refusals=(errors.LocationIdDoesNotExist, errors.LocationNameExists, errors.LocationNotFound),
+        appends=True,
     ),
 )

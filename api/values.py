@@ -10,11 +10,12 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from api.described import CODE, NOT_BLANK, PRINTABLE, Checked, degrees
 from ocpi import codes
 from write_side.domain.errors import VALIDATION_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pydantic import ValidationInfo
 
@@ -44,7 +45,7 @@ def has_controls(text: str) -> bool:
     return any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
 
 
-def _text(max_length: int) -> Callable[[str], str]:
+def _text(max_length: int) -> Checked:
     def checked(value: str) -> str:
         trimmed = value.strip()
         if not 1 <= len(trimmed) <= max_length:
@@ -53,7 +54,7 @@ def _text(max_length: int) -> Callable[[str], str]:
             raise fault("control characters are not allowed")
         return trimmed
 
-    return checked
+    return Checked(AfterValidator(checked), {"minLength": 1, "maxLength": max_length, "pattern": NOT_BLANK})
 
 
 def _uid(value: str) -> str:
@@ -63,22 +64,24 @@ def _uid(value: str) -> str:
     return uid
 
 
-def _one_of(allowed: Sequence[str]) -> Callable[[str], str]:
+def _one_of(allowed: Sequence[str]) -> Checked:
     def checked(value: str) -> str:
         if value not in allowed:
             raise fault(f"expected one of {', '.join(allowed)}")
         return value
 
-    return checked
+    return Checked(AfterValidator(checked), {"enum": [*allowed]})
 
 
-def _code_of(known: CodeList, rule: str) -> Callable[[str, ValidationInfo[Reading]], str]:
+def _code_of(known: CodeList, rule: str) -> Checked:
+    codes_of_list = [code.code for code in known.codes]
+
     def checked(value: str, info: ValidationInfo[Reading]) -> str:
         if value not in known and not info.context.is_lenient:
-            raise fault(f"expected one of {', '.join(code.code for code in known.codes)}", rule)
+            raise fault(f"expected one of {', '.join(codes_of_list)}", rule)
         return value
 
-    return checked
+    return Checked(AfterValidator(checked), {"enum": codes_of_list, CODE: rule})
 
 
 def _few(value: object) -> object:
@@ -92,7 +95,7 @@ def _once_each(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _degrees(limit: int) -> Callable[[Any], Any]:
+def _degrees(limit: int, below: str) -> Checked:
     def checked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
         if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
             value = float(value)
@@ -100,7 +103,7 @@ def _degrees(limit: int) -> Callable[[Any], Any]:
             raise fault(f"expected a number of degrees within ±{limit}")
         return float(value)
 
-    return checked
+    return Checked(BeforeValidator(checked), degrees(limit, below))
 
 
 def _email(value: str) -> str:
@@ -120,34 +123,33 @@ def _phone_number(value: str) -> str:
 
 _String = Annotated[str, Field(strict=True)]
 
-Text = Annotated[_String, AfterValidator(_text(SHORT))]
-Address = Annotated[_String, AfterValidator(_text(ADDRESS_LENGTH))]
-Directions = Annotated[_String, AfterValidator(_text(DIRECTIONS_LENGTH))]
-Uid = Annotated[_String, AfterValidator(_uid)]
+Text = Annotated[_String, _text(SHORT)]
+Address = Annotated[_String, _text(ADDRESS_LENGTH)]
+Directions = Annotated[_String, _text(DIRECTIONS_LENGTH)]
+Uid = Annotated[_String, Checked(AfterValidator(_uid), {"minLength": 1, "maxLength": UID_LENGTH, "pattern": PRINTABLE})]
 Whole = Annotated[int, Field(strict=True, ge=1, le=MAX_INT)]
 Kwh = Annotated[float, Field(strict=True, gt=0, le=MAX_KWH, allow_inf_nan=False)]
-Lat = Annotated[float, BeforeValidator(_degrees(MAX_LAT))]
-Lng = Annotated[float, BeforeValidator(_degrees(MAX_LNG))]
+Lat = Annotated[float, _degrees(MAX_LAT, "[1-8]?[0-9]")]
+Lng = Annotated[float, _degrees(MAX_LNG, "1[0-7][0-9]|[1-9]?[0-9]")]
 Flag = Annotated[bool, Field(strict=True)]
-Email = Annotated[Text, AfterValidator(_email)]
-PhoneNumber = Annotated[Text, AfterValidator(_phone_number)]
+Email = Annotated[Text, Checked(AfterValidator(_email), {"format": "email"})]
+PhoneNumber = Annotated[Text, Checked(AfterValidator(_phone_number), {"pattern": f"^{PHILIPPINE_NUMBER.pattern}$"})]
 
-Status = Annotated[_String, AfterValidator(_one_of(codes.EVSE_STATUSES))]
-MeterType = Annotated[_String, AfterValidator(_one_of(codes.METER_TYPES))]
-Format = Annotated[_String, AfterValidator(_one_of(codes.CONNECTOR_FORMATS))]
-PowerType = Annotated[_String, AfterValidator(_one_of(codes.ACCEPTED_POWER_TYPES))]
+Status = Annotated[_String, _one_of(codes.EVSE_STATUSES)]
+MeterType = Annotated[_String, _one_of(codes.METER_TYPES)]
+Format = Annotated[_String, _one_of(codes.CONNECTOR_FORMATS)]
+PowerType = Annotated[_String, _one_of(codes.ACCEPTED_POWER_TYPES)]
 
-Standard = Annotated[_String, AfterValidator(_code_of(codes.CONNECTOR_TYPES, "INVALID_CONNECTOR_STANDARD"))]
-_Facility = Annotated[_String, AfterValidator(_code_of(codes.FACILITIES, "INVALID_FACILITIES"))]
-_ParkingType = Annotated[_String, AfterValidator(_code_of(codes.PARKING_TYPES, "INVALID_PARKING_TYPES"))]
-_ParkingRestriction = Annotated[
-    _String, AfterValidator(_code_of(codes.PARKING_RESTRICTIONS, "INVALID_PARKING_RESTRICTIONS"))
-]
-_Capability = Annotated[_String, AfterValidator(_code_of(codes.CAPABILITIES, "INVALID_CAPABILITIES"))]
-_PaymentType = Annotated[_String, AfterValidator(_code_of(codes.PAYMENT_TYPES, "INVALID_PAYMENT_TYPES"))]
+Standard = Annotated[_String, _code_of(codes.CONNECTOR_TYPES, "INVALID_CONNECTOR_STANDARD")]
+_Facility = Annotated[_String, _code_of(codes.FACILITIES, "INVALID_FACILITIES")]
+_ParkingType = Annotated[_String, _code_of(codes.PARKING_TYPES, "INVALID_PARKING_TYPES")]
+_ParkingRestriction = Annotated[_String, _code_of(codes.PARKING_RESTRICTIONS, "INVALID_PARKING_RESTRICTIONS")]
+_Capability = Annotated[_String, _code_of(codes.CAPABILITIES, "INVALID_CAPABILITIES")]
+_PaymentType = Annotated[_String, _code_of(codes.PAYMENT_TYPES, "INVALID_PAYMENT_TYPES")]
 
-Facilities = Annotated[tuple[_Facility, ...], BeforeValidator(_few), AfterValidator(_once_each)]
-ParkingTypes = Annotated[tuple[_ParkingType, ...], BeforeValidator(_few), AfterValidator(_once_each)]
-ParkingRestrictions = Annotated[tuple[_ParkingRestriction, ...], BeforeValidator(_few), AfterValidator(_once_each)]
-Capabilities = Annotated[tuple[_Capability, ...], BeforeValidator(_few), AfterValidator(_once_each)]
-PaymentTypes = Annotated[tuple[_PaymentType, ...], BeforeValidator(_few), AfterValidator(_once_each)]
+FEW: Final = Checked(BeforeValidator(_few), {"maxItems": MAX_CODES})
+Facilities = Annotated[tuple[_Facility, ...], FEW, AfterValidator(_once_each)]
+ParkingTypes = Annotated[tuple[_ParkingType, ...], FEW, AfterValidator(_once_each)]
+ParkingRestrictions = Annotated[tuple[_ParkingRestriction, ...], FEW, AfterValidator(_once_each)]
+Capabilities = Annotated[tuple[_Capability, ...], FEW, AfterValidator(_once_each)]
+PaymentTypes = Annotated[tuple[_PaymentType, ...], FEW, AfterValidator(_once_each)]

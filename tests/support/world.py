@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import aiohttp
 import asyncpg
+from aiohttp import web
 
 from api import compose
 from api.compose import Databases, WriteSide
@@ -33,7 +34,7 @@ KEYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. mails: its folder of .eml files; store: a session of the test's own."""
+    """A running service. mails: its folder of .eml files; store: a session of the test's own; app: what serves it."""
 
     base_url: str
     dsn: str
@@ -41,6 +42,7 @@ class Service:
     mails: Path
     store: asyncpg.Connection[Any]
     write_side: WriteSide
+    app: web.Application
 
     async def event_count(self) -> int:
         """How many events there are."""
@@ -80,7 +82,7 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         stack.push_async_callback(store.close)
         base_url = f"http://127.0.0.1:{port}"
         client = Client(session, base_url, aiohttp.encode_basic_auth("app", SECRET))
-        yield Service(base_url, dsn, client, folder / "mail", store, write_side)
+        yield Service(base_url, dsn, client, folder / "mail", store, write_side, app)
 
 
 async def until_drawn(of: Service) -> None:

@@ -1,0 +1,76 @@
+"""The description of the API is the API: its calls, its codes, and it is valid OpenAPI."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api import envelope
+from api.openapi import document
+from api.routes import ROUTES
+from write_side.domain import errors
+from write_side.domain.errors import DomainError
+
+
+def _is_refusal(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, DomainError) and value is not DomainError
+
+
+DOCUMENT = document(ROUTES)
+OPERATIONS = {
+    (method.upper(), path): operation for path, item in DOCUMENT["paths"].items() for method, operation in item.items()
+}
+ALL_CODES = {
+    *(one.rule for one in vars(errors).values() if _is_refusal(one)),
+    *(message for _, message in envelope.STATUS_OF.values() if message is not None),
+    "Internal Server Error",
+    errors.VALIDATION_ERROR,
+}
+
+
+def told_codes(answer: Any) -> set[str]:
+    """The messages that an answer of the document may have."""
+    match answer:
+        case {"x-codes": codes}:
+            return set(codes)
+        case {"content": {"application/json": {"schema": {"properties": {"message": {"enum": messages}}}}}}:
+            return set(messages)
+    return set()
+
+
+def test_it_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_has_every_call_of_the_table_and_no_other() -> None:
+    assert {(route.method, route.path) for route in ROUTES} == set(OPERATIONS)
+    assert len(ROUTES) == len(OPERATIONS)
+
+
+def test_every_call_has_an_id_of_its_own() -> None:
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.row} {route.path}")
+def test_every_call_tells_its_errors_in_the_order_of_their_status(route: Any) -> None:
+    answers = OPERATIONS[route.method, route.path]["responses"]
+    assert list(answers) == sorted(answers)
+    assert {"200", "400", "500", "503"} <= set(answers)
+
+
+def test_a_path_names_its_parameters() -> None:
+    for (_, path), operation in OPERATIONS.items():
+        named = [one["name"] for one in operation["parameters"] if one.get("in") == "path"]
+        assert named == re.findall(r"{(\w+)}", path)
+
+
+def test_every_code_of_the_document_is_one_that_is_answered() -> None:
+    answers = [answer for operation in OPERATIONS.values() for answer in operation["responses"].values()]
+    told = set().union(*map(told_codes, [*answers, *DOCUMENT["components"]["responses"].values()]))
+    form_codes = set(re.findall(r'"(INVALID_\w+)"', (Path(__file__).parents[2] / "api/values.py").read_text()))
+    assert told - ALL_CODES == form_codes
