@@ -91,9 +91,14 @@ def project() -> None:
 
 
 @app.command()
-def mail() -> None:
-    """The mail sender: waiting mails → .eml files."""
-    _run(roles.run_mail)
+def mail(
+    *,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="only let every mail that waits be tried now, and end")
+    ] = False,
+) -> None:
+    """The mail sender: waiting mails → the mail server, or .eml files. Several may run; each mail is one's."""
+    _run(roles.retry_mails if retry else roles.run_mail)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import aio_pika
 import asyncpg
 
+from api.adapters import mailer_of
 from api.app import application
 from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
@@ -37,11 +38,11 @@ from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.secrets import SystemSecrets
 from write_side.accounts.tokens import Keys
 from write_side.adapters.geocoders import GazetteerGeocoder
-from write_side.adapters.mailers import EmlMailer
 from write_side.events.codec import Codec
 from write_side.ports import Rules, World
 from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
+from write_side.store.outbox import Outbox
 from write_side.store.publisher import Publisher, events_after, log_head, log_id
 from write_side.store.writer import Writer
 
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_S: Final = 30.0
 RECONNECT_S: Final = 1.0
+MAIL_SESSIONS: Final = 2
+"""One sends, which a slow mail server may hold up; the other counts."""
 MAX_FOLD_S: Final = 0.005
 """In `emsp run` requests share the loop with the projector: it folds at most so long at once."""
 
@@ -134,12 +137,12 @@ async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
 
 
 @asynccontextmanager
-async def event_store_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
-    """Sessions for the write side's questions."""
+async def event_store_pool(settings: Settings, url: str, *, sessions: int | None = None) -> AsyncIterator[Pool]:
+    """Sessions for the write side's questions. sessions: at most so many instead of the configured number."""
     async with asyncpg.create_pool(
         url,
         min_size=1,
-        max_size=settings.store_connections,
+        max_size=sessions or settings.store_connections,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
         reset=nothing_to_reset,
@@ -223,9 +226,11 @@ def secrets_of(settings: Settings) -> SystemSecrets:
     return SystemSecrets(key_of(settings.seal_key, settings.data_dir, "seal_key").encode())
 
 
-def mailer_of(settings: Settings) -> EmlMailer:
-    """Where mail goes: a file for each, in DATA_DIR/mail."""
-    return EmlMailer(settings.data_dir / "mail")
+@asynccontextmanager
+async def outbox(settings: Settings, urls: Databases) -> AsyncIterator[Outbox]:
+    """The mails that wait, with the mailer that takes them and sessions that no request waits for."""
+    async with event_store_pool(settings, urls.event_store, sessions=MAIL_SESSIONS) as pool:
+        yield Outbox(pool, secrets_of(settings), mailer_of(settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from projections.generations import LIVE, generation_in
 from projections.migrate import views_version
 from write_side.domain.errors import StoreOutOfReach
 from write_side.store.housekeeping import forget_answers
-from write_side.store.outbox import send_next
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,25 +20,49 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from write_side.ports import Mailer, Secrets
+    from write_side.store.outbox import Outbox
 
 MAIL_TICK_S: Final = 1.0
 REBUILD_PAUSE_S: Final = 10.0
 REBUILD: Final = (sys.executable, "-c", "from api.cli import main; main()", "rebuild")
+COUNT_TICK_S: Final = 5.0
 HOUSEKEEPING_TICK_S: Final = 3_600.0
+LAST_MAIL_S: Final = 5.0
+"""How long a mail that is under way may take at the end of the process: stopped earlier it would be sent again."""
 
 log = structlog.get_logger(__name__)
 
 
-async def send_mails(pool: asyncpg.Pool[Any], secrets: Secrets, mailer: Mailer, *, tick_s: float = MAIL_TICK_S) -> None:
+async def send_mails(outbox: Outbox, *, tick_s: float = MAIL_TICK_S, last_mail_s: float = LAST_MAIL_S) -> None:
     """Send what waits, for ever. While the store is out of reach it waits. tick_s: how often it looks."""
     while True:
         try:
-            while await send_next(pool, secrets, mailer):
+            while await _unhurried(asyncio.create_task(outbox.send_next()), last_mail_s):
                 pass
         except StoreOutOfReach as trouble:
             log.warning("mail waits for the store", error=repr(trouble.__cause__))
         await asyncio.sleep(tick_s)
+
+
+async def _unhurried(sending: asyncio.Task[bool], last_mail_s: float) -> bool:
+    """What it returns. When the process ends meanwhile it has a little time, then it is cancelled."""
+    try:
+        return await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.wait([sending], timeout=last_mail_s)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        raise
+
+
+async def count_mails(outbox: Outbox) -> None:
+    """Keep the outbox's numbers fresh, for ever; beside `send_mails`, which a slow server may hold up."""
+    while True:
+        try:
+            await outbox.look()
+        except StoreOutOfReach as trouble:
+            log.warning("mails can't be counted", error=repr(trouble.__cause__))
+        await asyncio.sleep(COUNT_TICK_S)
 
 
 async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from projections.consumer import ConsumerState
+    from write_side.store.outbox import OutboxState
     from write_side.store.publisher import PublisherState
 
 
@@ -53,3 +54,12 @@ def count_consumer(registry: CollectorRegistry, state: ConsumerState) -> None:
         "position of the event that can't be applied, or 0",
         lambda: state.poison_position or 0,
     )
+
+
+def count_outbox(registry: CollectorRegistry, state: OutboxState) -> None:
+    """Numbers of the mails; `emsp_mail_failed` is the one that matters. Every sender tells the same of what waits."""
+    _gauge(registry, "emsp_mail_waiting", "mails that wait to be sent, the failed ones too", lambda: state.waiting)
+    _gauge(registry, "emsp_mail_failed", "of these, refused for good by the mail server", lambda: state.failed)
+    _gauge(registry, "emsp_mail_oldest_seconds", "how long the oldest of them has waited", lambda: state.oldest_s)
+    _gauge(registry, "emsp_mail_sent", "mails sent by this process", lambda: state.sent)
+    _gauge(registry, "emsp_mail_postponed", "times it had to try again later", lambda: state.postponed)

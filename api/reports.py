@@ -15,7 +15,7 @@ from api.readiness import CHECKPOINT, HEAD, WAITING_SINCE_S
 from ocpi.identifiers import Party
 from write_side.events.ranges import Recorded
 from write_side.events.streams import cpo_stream, evse_stream, location_stream
-from write_side.store.outbox import WAITING
+from write_side.store.outbox import COUNT, FAILED
 from write_side.store.publisher import events_after
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CURSOR: Final = "select pos from es.publisher"
 PAGE: Final = 500
 TICK_S: Final = 0.5
+MOST_MAILS: Final = 20
+"""How many refused mails are named, the oldest first."""
 
 
 async def print_status(settings: Settings) -> None:
@@ -43,10 +45,22 @@ async def print_status(settings: Settings) -> None:
             table.add_row("views", str(checkpoint), str(head - checkpoint), await _behind(store, checkpoint))
             console = Console()
             console.print(table)
-            console.print(f"mails that wait: {await store.fetchval(WAITING)}")
+            await _print_mails(store, console)
         finally:
             await store.close()
             await views.close()
+
+
+async def _print_mails(store: asyncpg.Connection[Any], console: Console) -> None:
+    (count,) = await store.fetch(COUNT)
+    console.print(f"mails that wait: {count['waiting']}")
+    for mail in await store.fetch(FAILED, MOST_MAILS):
+        console.print(
+            f"refused {mail['message_id']} of {mail['party']}: {mail['failure']}; tries {mail['tries']}, "
+            f"next {mail['due_at']:%Y-%m-%d %H:%M} UTC or at `emsp mail --retry`",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 async def _behind(store: asyncpg.Connection[Any], position: int) -> str:

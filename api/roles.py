@@ -14,12 +14,13 @@ from aiohttp import web
 
 from api import compose, metrics
 from api.handlers.health import health_routes, metrics_route
-from api.loops import build_outdated_views, keep_house, send_mails
+from api.loops import build_outdated_views, count_mails, keep_house, send_mails
 from api.protocol import EnvelopeRunner
 from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
 from api.welcome import print_welcome
 from projections.bus import AmqpBus
 from projections.migrate import DATABASE_ID
+from write_side.store.outbox import make_all_due
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -115,12 +116,15 @@ async def run_everything(settings: Settings) -> None:
         metrics.count_consumer(registry, consumer.state)
         checks = [publisher_check(publisher.state), consumer_check(consumer.state)]
         write_side = await stack.enter_async_context(compose.write_side(settings, urls))
+        outbox = await stack.enter_async_context(compose.outbox(settings, urls))
+        metrics.count_outbox(registry, outbox.state)
         await stack.enter_async_context(
             compose.running(
                 publisher.run(),
                 consumer.run(),
                 build_outdated_views(compose.Connector(urls.read_model, "emsp version")),
-                send_mails(write_side.pool, write_side.world.secrets, compose.mailer_of(settings)),
+                count_mails(outbox),
+                send_mails(outbox),
             )
         )
         port = await stack.enter_async_context(_api(settings, urls, write_side, checks=checks, registry=registry))
@@ -211,15 +215,28 @@ def _broker_checks(bus: Any) -> list[Check]:  # noqa: ANN401 - an EventBus; only
 
 
 async def run_mail(settings: Settings) -> None:
-    """Waiting mails → .eml files, until stopped."""
+    """Waiting mails → the mail server, or .eml files, until stopped."""
+    registry = metrics.new_registry()
     async with (
         compose.databases(settings) as urls,
-        compose.event_store_pool(settings, urls.event_store) as pool,
-        metrics_server(settings, MAIL_METRICS_PORT, [store_check(pool)], metrics.new_registry()),
-        compose.running(send_mails(pool, compose.secrets_of(settings), compose.mailer_of(settings))),
+        compose.event_store_pool(settings, urls.event_store, sessions=1) as pool,
+        compose.outbox(settings, urls) as outbox,
+        metrics_server(settings, MAIL_METRICS_PORT, [store_check(pool)], registry),
+        compose.running(count_mails(outbox), send_mails(outbox)),
     ):
+        metrics.count_outbox(registry, outbox.state)
         log.info("mail sender started")
         await stopped()
+
+
+async def retry_mails(settings: Settings) -> None:
+    """Let every waiting mail be tried now, by whoever sends."""
+    async with compose.databases(settings) as urls:
+        store = await asyncpg.connect(urls.event_store, timeout=compose.CONNECT_TIMEOUT_S)
+        try:
+            log.info("mails made due", mails=await make_all_due(store))
+        finally:
+            await store.close()
 
 
 async def run_migrate(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yarl import URL
 
 from api.limits import OFF
+from write_side.adapters.smtp_server import parse_smtp_url
 
 PREFIX = "EMSP_"
 MIN_KEY_BYTES = 32
@@ -106,6 +107,12 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$",
         description="sender of our mails, an address alone",
     )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="mail server: smtp://[user:password@]host:587 (STARTTLS) or smtps://[user:password@]host:465, user "
+        "and password %-encoded; ?tls=starttls for other ports, ?ca=PATH for an authority of your own. Plain SMTP only "
+        "to this machine. Empty: .eml files in the data folder",
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="networks whose X-Forwarded-For is believed, comma separated"
     )
@@ -184,6 +191,16 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value().encode()) < MIN_KEY_BYTES:
             msg = f"needs at least {MIN_KEY_BYTES} bytes"
             raise ValueError(msg)
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            server = parse_smtp_url(value.get_secret_value())
+            if server.ca is not None and not Path(server.ca).is_file():
+                msg = "ca names no file"
+                raise ValueError(msg)
         return value
 
     @property

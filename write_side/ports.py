@@ -143,7 +143,11 @@ class Mailer(Protocol):
     """Delivers mail."""
 
     async def send(self, message: bytes) -> None:
-        """Deliver one RFC 5322 message; it is somebody else's when this returns."""
+        """Deliver one RFC 5322 message; it is somebody else's when this returns.
+
+        raises: MailRefused           for good
+                MailServerOutOfReach  for now; so does OSError
+        """
 
 
 @dataclass(frozen=True, slots=True)

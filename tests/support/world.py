@@ -70,7 +70,8 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         publisher = compose.publisher(urls, bus)
         consumer = await stack.enter_async_context(compose.consumer(urls, bus, made.database_id, shares_loop=True))
         write_side = await stack.enter_async_context(compose.write_side(configured, urls))
-        mail = send_mails(write_side.pool, write_side.world.secrets, compose.mailer_of(configured), tick_s=0.02)
+        outbox = await stack.enter_async_context(compose.outbox(configured, urls))
+        mail = send_mails(outbox, tick_s=0.02)
         await stack.enter_async_context(compose.running(publisher.run(), consumer.run(), mail))
         views = await stack.enter_async_context(compose.views_pool(configured, urls.read_model))
         app = await stack.enter_async_context(

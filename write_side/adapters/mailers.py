@@ -1,19 +1,45 @@
-"""Where mail goes. EmlMailer: the embedded default, a file for each mail."""
+"""Where mail goes. EmlMailer: the embedded default, a file for each mail. SmtpMailer: a mail server."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from email import message_from_bytes
-from email.policy import SMTP
+import re
+from email import message_from_bytes, message_from_string
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTPUTF8
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from socket import gethostname
+from ssl import create_default_context
+from typing import TYPE_CHECKING, Final, cast
+
+from aiosmtplib import (
+    SMTP,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
+from email_validator import validate_email
+
+from write_side.domain.errors import MailRefused, MailServerOutOfReach
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+    from email.policy import EmailPolicy
     from pathlib import Path
+
+    from write_side.adapters.smtp_server import SmtpServer
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+
+SEND_LIMIT_S: Final = 60.0
+COMMAND_LIMIT_S: Final = 20.0
+LONGEST_LINE: Final = 998
+"""Bytes of a line without its end (RFC 5321 §4.5.3.1.6)."""
+PERMANENT: Final = 5
+ENHANCED_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 class EmlMailer:
@@ -32,7 +58,7 @@ class EmlMailer:
     def _write(self, message: bytes) -> None:
         self._folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         self._folder.chmod(FOLDER_MODE)
-        message_id = str(message_from_bytes(message, policy=SMTP)["Message-ID"])
+        message_id = str(message_from_bytes(message, policy=SMTP_POLICY)["Message-ID"])
         name = sha256(message_id.encode()).hexdigest()[:32]
         unfinished = self._folder / f".{name}.part"
         unfinished.unlink(missing_ok=True)
@@ -52,3 +78,97 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class SmtpMailer:
+    """Hands each mail to a mail server, over a connection of its own. The server's certificate is always verified.
+
+    limit_s: how long one mail may take, from connecting to the server's answer
+    """
+
+    def __init__(self, server: SmtpServer, *, limit_s: float = SEND_LIMIT_S) -> None:
+        self._server = server
+        self._limit_s = limit_s
+        self._tls = None if server.tls == "none" else create_default_context(cafile=server.ca)
+
+    async def send(self, message: bytes) -> None:
+        """The mail is the server's. raises: MailRefused, MailServerOutOfReach."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await client.connect()
+                await _hand_over(client, message)
+        except SMTPRecipientsRefused as refused:
+            raise _refusal(refused.recipients[0]) from None
+        except SMTPDataError as refused:
+            raise _refusal(refused) from None
+        except SMTPResponseException as trouble:
+            # Greeting, EHLO, STARTTLS, AUTH, MAIL FROM: the server or our account is at fault, not this mail.
+            raise MailServerOutOfReach(f"{type(trouble).__name__}: {_codes(trouble)}") from None
+        except (SMTPException, OSError) as trouble:
+            raise MailServerOutOfReach(f"{type(trouble).__name__}: {trouble}") from None
+        finally:
+            client.close()
+
+    def _client(self) -> SMTP:
+        server = self._server
+        return SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            use_tls=server.tls == "smtps",
+            start_tls=server.tls == "starttls",
+            tls_context=self._tls,
+            # Its own default asks the DNS, in a thread that would hold up the end of the process.
+            local_hostname=gethostname(),
+            timeout=min(COMMAND_LIMIT_S, self._limit_s),
+        )
+
+
+async def _hand_over(client: SMTP, message: bytes) -> None:
+    parsed = message_from_string(message.decode(), policy=SMTPUTF8)
+    sender, recipient = (parsed[header].addresses[0].addr_spec for header in ("From", "To"))
+    # What the server can do is known after EHLO; a connection with STARTTLS or AUTH has said it already.
+    if client.last_ehlo_response is None:
+        await client.ehlo()
+    options = ["BODY=8BITMIME"] if client.supports_extension("8bitmime") else []
+    if recipient.isascii():
+        if not options or max(map(len, message.split(b"\r\n"))) > LONGEST_LINE:
+            message = _in_short_lines(message, recipient, SMTP_POLICY)
+    elif client.supports_extension("smtputf8"):
+        options.append("SMTPUTF8")
+        message = _in_short_lines(message, recipient, SMTPUTF8)
+    else:
+        recipient = _in_ascii(recipient)
+        message = _in_short_lines(message, recipient, SMTP_POLICY)
+    await client.sendmail(sender, [recipient], message, mail_options=options)
+    # The mail is taken. Waiting for the answer to a farewell could only make it be sent again.
+    cast("asyncio.WriteTransport", client.transport).write(b"QUIT\r\n")
+
+
+def _in_ascii(recipient: str) -> str:
+    """The same address by its domain's ASCII name. raises: MailRefused where what is before the @ needs more."""
+    in_ascii = validate_email(recipient, check_deliverability=False).ascii_email
+    if in_ascii is None:
+        raise MailRefused("the server has no SMTPUTF8, which this address needs")
+    return in_ascii
+
+
+def _in_short_lines(message: bytes, recipient: str, policy: EmailPolicy[EmailMessage]) -> bytes:
+    """The same mail with a text of short ASCII lines, which every server takes."""
+    mail = message_from_bytes(message, policy=policy)
+    mail.set_content(mail.get_content(), cte="quoted-printable")
+    mail.replace_header("To", recipient)
+    return mail.as_bytes()
+
+
+def _refusal(refused: SMTPResponseException) -> MailRefused | MailServerOutOfReach:
+    """5xx is for good (RFC 5321 §4.2.1), anything else for now."""
+    return (MailRefused if refused.code // 100 == PERMANENT else MailServerOutOfReach)(_codes(refused))
+
+
+def _codes(trouble: SMTPResponseException) -> str:
+    """The code and the enhanced status code (RFC 3463). What the server says besides may quote the address."""
+    enhanced = ENHANCED_STATUS.match(trouble.message)
+    return f"{trouble.code} {enhanced[0]}" if enhanced else str(trouble.code)

@@ -232,3 +232,11 @@ class GeocoderOutOfReach(Exception):
 
 class ImagesOutOfReach(Exception):
     """The store of images doesn't answer. Nothing was done that a client could see."""
+
+
+class MailRefused(Exception):
+    """The mail server refuses this mail for good. Its text is the server's codes alone: a server quotes addresses."""
+
+
+class MailServerOutOfReach(Exception):
+    """The mail server doesn't take this mail now. Its text says why, without address or password."""

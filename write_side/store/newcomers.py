@@ -23,8 +23,8 @@ INSERT_TOKEN_C: Final = """
 """
 
 INSERT_MAIL: Final = """
-    insert into es.outbox_mail (message_id, sealed)
-    values ($1, $2)
+    insert into es.outbox_mail (message_id, sealed, party)
+    values ($1, $2, $3)
 """
 
 
@@ -48,4 +48,4 @@ async def insert_newcomers(connection: asyncpg.Connection[Any], changes: Changes
             INSERT_TOKEN_C, token.token_hash, party.country_code, party.party_id, token.cpo_owner_id
         )
     for mail in changes.mails:
-        await connection.execute(INSERT_MAIL, mail.message_id, mail.sealed)
+        await connection.execute(INSERT_MAIL, mail.message_id, mail.sealed, str(party))

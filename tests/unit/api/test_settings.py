@@ -141,3 +141,24 @@ def test_a_file_of_settings_is_read_and_the_environment_wins(reading: Reading, t
     (tmp_path / ".env").write_text("EMSP_HTTP_PORT=1\nEMSP_FIND_CAP=5\nUNKNOWN=1\nEMSP_OF_A_LATER_VERSION=1\n")
     settings = reading(http_port="2")
     assert (settings.http_port, settings.find_cap) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        (
+            "smtp://me:s3cret@mail.example:25",
+            "mail to another machine needs TLS: smtps://…, port 587, or ?tls=starttls",
+        ),
+        ("smtps://me:s3cret@mail.example?ca=nowhere.pem", "ca names no file"),
+        (
+            "smtps://me:s3c/ret@mail.example",
+            "needs the form smtp://[user:password@]host[:port] or smtps://…, user and password %-encoded",
+        ),
+    ],
+)
+def test_a_mail_server_that_is_not_safe_stops_the_start_with_one_line(reading: Reading, url: str, fault: str) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(smtp_url=url)
+    assert wrong.value.lines == [f"EMSP_SMTP_URL: Value error, {fault}"]
+    assert reading(smtp_url="smtps://me:s3cret@mail.example").smtp_url is not None
