@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from api.handlers.pages import DESCRIPTION, description
 from api.middleware import errors, name_the_request, request_id
 from api.openapi import document
+from api.patience import PATIENCE
 from api.routes import ROUTES
 from api.services import SERVICES
 
@@ -22,6 +23,7 @@ def application(services: Services) -> web.Application:
     """Every call of the contract's tables; GraphQL and health are added by compose."""
     app = web.Application(middlewares=[request_id, errors])
     app[SERVICES] = services
+    app[PATIENCE] = services.patience
     app.on_response_prepare.append(name_the_request)
     app.add_routes([web.route(route.method, route.path, route.handler, expect_handler=_continue) for route in ROUTES])
     app.router.add_get(DESCRIPTION, description(document(ROUTES)))

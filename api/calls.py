@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from api.envelope import SUCCESS, envelope
 from api.middleware import REQUEST_ID
+from api.patience import PATIENCE
 from api.refusals import PayloadTooLarge, UnsupportedMediaType
 from api.services import SERVICES
 from write_side.commands.dispatch import dispatch
@@ -44,7 +45,7 @@ async def json_body(request: web.Request) -> bytes:
 
 
 async def limited_body(request: web.Request, limit_bytes: int) -> bytes:
-    """The raw body, read no further than the limit. raises: PayloadTooLarge; Faults where it breaks off."""
+    """The raw body, read no further than the limit. raises: as `limited_chunks`."""
     body = bytearray()
     async for chunk in limited_chunks(request, limit_bytes):
         body += chunk
@@ -52,12 +53,15 @@ async def limited_body(request: web.Request, limit_bytes: int) -> bytes:
 
 
 async def limited_chunks(request: web.Request, limit_bytes: int) -> AsyncIterator[bytes]:
-    """The body as it comes, no further than the limit. raises: PayloadTooLarge; Faults where it breaks off."""
+    """The body as it comes, no further than the limit.
+
+    raises: PayloadTooLarge, BodyTooSlow; Faults where it breaks off
+    """
     if (request.content_length or 0) > limit_bytes:
         raise PayloadTooLarge
     left_bytes = limit_bytes
     try:
-        async for chunk in request.content.iter_any():
+        async for chunk in request.app[PATIENCE].chunks(request.content):
             left_bytes -= len(chunk)
             if left_bytes < 0:
                 raise PayloadTooLarge

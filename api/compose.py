@@ -23,7 +23,9 @@ from api.handlers.graphql import graphql_routes
 from api.keys import key_of
 from api.limits import rates_of
 from api.migrate import migrate_event_store
+from api.patience import Patience
 from api.services import Services
+from api.serving import Manners
 from projections.bus import AmqpBus, InProcessBus, exchange_of, queue_of
 from projections.consumer import Consumer
 from projections.migrate import create_views
@@ -242,6 +244,16 @@ class WriteSide:
     pool: Pool
 
 
+def manners_of(settings: Settings) -> Manners:
+    """How connections are treated."""
+    return Manners(settings.idle_s, settings.shutdown_s, new_request_id=lambda: str(new_id()))
+
+
+def patience_of(settings: Settings) -> Patience:
+    """How long bodies may take to come."""
+    return Patience(settings.body_wait_s, settings.body_bytes_per_s)
+
+
 @asynccontextmanager
 async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[WriteSide]:
     """The write side, its writer running."""
@@ -375,6 +387,7 @@ async def api_application(
         reports=Reports(views, settings.min_position_wait_s),
         clients=clients_of(settings),
         rates=rates_of(settings),
+        patience=patience_of(settings),
         trusted_proxies=settings.trusted_proxies,
         body_json_bytes=settings.body_json_bytes,
         body_image_bytes=settings.body_image_bytes,
@@ -395,7 +408,10 @@ async def api_application(
         let_in(app, settings.cors_origins)
         app.add_routes(
             graphql_routes(
-                await create_engine(views, limits, schema_name), viewer_of, limit_bytes=settings.body_graphql_bytes
+                await create_engine(views, limits, schema_name),
+                viewer_of,
+                limit_bytes=settings.body_graphql_bytes,
+                patience=services.patience,
             )
         )
         yield app

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from aiohttp import web
 
-from api.refusals import Forbidden, InvalidCountryCode, PayloadTooLarge, TooManyRequests, UnsupportedMediaType
+from api.refusals import (
+    BodyTooSlow,
+    Forbidden,
+    InvalidCountryCode,
+    PayloadTooLarge,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 from read_side.errors import Unavailable
 from write_side.accounts.tokens import TokenExpired, TooManyTries, Unauthorized
 from write_side.domain.errors import (
@@ -36,6 +43,7 @@ STATUS_OF: Final[dict[type[Exception], tuple[int, str | None]]] = {
     Forbidden: (403, "Forbidden"),
     web.HTTPNotFound: (404, "Not Found"),
     web.HTTPMethodNotAllowed: (405, "Method Not Allowed"),
+    BodyTooSlow: (408, "REQUEST_TIMEOUT"),
     PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
     UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     TooManyRequests: (429, "TOO_MANY_REQUESTS"),
@@ -59,7 +67,11 @@ def refusal(error: Exception) -> web.Response | None:
     for kind, (status, message) in STATUS_OF.items():
         if isinstance(error, kind):
             text = getattr(error, "code", "") if message is None else message
-            return envelope(status, _data_of(error), text, _headers_of(error, status))
+            answer = envelope(status, _data_of(error), text, _headers_of(error, status))
+            if isinstance(error, BodyTooSlow):
+                # What still comes of it is no next request.
+                answer.force_close()
+            return answer
     return None
 
 

@@ -19,6 +19,10 @@ class PayloadTooLarge(Exception):
     """The body is larger than this call takes."""
 
 
+class BodyTooSlow(Exception):
+    """The body takes longer to come than it may."""
+
+
 class TooManyRequests(Exception):
     """The limit is reached. retry_after_s: seconds until it is worth another try."""
 

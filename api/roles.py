@@ -13,10 +13,10 @@ import structlog
 from aiohttp import web
 
 from api import compose, metrics
-from api.handlers.health import health_routes, metrics_route
+from api.handlers.health import Check, health_routes, metrics_route
 from api.loops import build_outdated_views, count_mails, keep_house, send_mails
-from api.protocol import EnvelopeRunner
 from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
+from api.serving import serving
 from api.welcome import print_welcome
 from projections.bus import AmqpBus
 from projections.migrate import DATABASE_ID
@@ -29,15 +29,12 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from api.compose import Databases, WriteSide
-    from api.handlers.health import Check
     from api.settings import Settings
 
 API_METRICS_PORT: Final = 9464
 PUBLISH_METRICS_PORT: Final = 9465
 PROJECT_METRICS_PORT: Final = 9466
 MAIL_METRICS_PORT: Final = 9467
-SHUTDOWN_S: Final = 30.0
-"""How long requests that are under way may take to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,19 +56,6 @@ async def stopped() -> None:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """The application answers there meanwhile; yields its port. Requests under way end before this does."""
-    runner = EnvelopeRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=False)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
 async def metrics_server(
     settings: Settings, default_port: int, checks: Sequence[Check], registry: CollectorRegistry
 ) -> AsyncIterator[None]:
@@ -82,7 +66,7 @@ async def metrics_server(
         return
     app = web.Application()
     app.add_routes([*health_routes(checks), metrics_route(registry)])
-    async with serving(app, settings.metrics_host, port):
+    async with serving(app, settings.metrics_host, port, compose.manners_of(settings)):
         yield
 
 
@@ -152,7 +136,9 @@ async def _api(
     """The API on its port, which is yielded, with health and metrics on theirs."""
     async with AsyncExitStack() as stack:
         views = await stack.enter_async_context(compose.views_pool(settings, urls.read_model))
+        manners = compose.manners_of(settings)
         all_checks = [
+            Check("process", manners.ending.fault),
             store_check(write_side.pool),
             views_check(write_side.pool, views, at_most_s=settings.ready_lag_s),
             *checks,
@@ -163,7 +149,7 @@ async def _api(
             compose.running(keep_house(write_side.pool, timedelta(days=settings.idempotency_days)))
         )
         await stack.enter_async_context(metrics_server(settings, API_METRICS_PORT, all_checks, registry))
-        yield await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+        yield await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, manners))
 
 
 async def run_publisher(settings: Settings) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from api.clients import Clients
     from api.limits import Rates
+    from api.patience import Patience
     from read_side.reports import Reports
     from write_side.accounts.login import Accounts
     from write_side.ports import World
@@ -27,6 +28,7 @@ class Services:
     reports: Reports
     clients: Clients
     rates: Rates
+    patience: Patience
     trusted_proxies: Sequence[IPv4Network | IPv6Network]
     body_json_bytes: int
     body_image_bytes: int

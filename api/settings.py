@@ -126,6 +126,13 @@ class Settings(BaseSettings):
     body_csv_bytes: Count = Field(default=64 * MIB, description="largest body with a CSV (R9, R10)")
     image_bytes: Count = Field(default=5 * MIB, description="largest image file")
     photos_per_location: Count = Field(default=50, description="most photos of one location")
+    body_wait_s: Seconds = Field(default=20.0, description="how long a body is waited for; then 408")
+    body_bytes_per_s: Count = Field(default=8_192, description="so many bytes that come win a second of it back")
+    idle_s: Seconds = Field(
+        default=75.0,
+        description="a connection without a whole request head for so long is closed; longer than a proxy's",
+    )
+    shutdown_s: Seconds = Field(default=25.0, description="how long requests under way may take to end at a stop")
     rate_register: Rate = Field(
         default="30/minute", description="registrations (R1) of one client and address; off: no limit"
     )

@@ -16,7 +16,8 @@ from aiohttp import web
 from aiohttp.payload import AsyncIterablePayload
 
 from api.calls import min_position
-from api.refusals import TooManyRequests
+from api.patience import Patience
+from api.refusals import BodyTooSlow, TooManyRequests
 from read_side.engine import Answer, GraphQLService
 from read_side.errors import Unavailable
 from read_side.faults import fault_of
@@ -41,7 +42,6 @@ STATUS_OF: Final = {
 
 ALLOWED: Final = "GET, POST"
 RETRY_AFTER_S: Final = "1"
-CHUNK_BYTES: Final = 64 * 1024
 LARGE_BYTES: Final = 1024 * 1024
 
 ViewerOf: TypeAlias = Callable[[web.Request], Awaitable[Viewer]]
@@ -67,20 +67,20 @@ class GraphQLRequest:
 
 
 def graphql_routes(
-    service: GraphQLService, viewer_of: ViewerOf, *, limit_bytes: int = 256 * 1024
+    service: GraphQLService, viewer_of: ViewerOf, *, limit_bytes: int = 256 * 1024, patience: Patience | None = None
 ) -> list[web.RouteDef]:
     """`GET` and `POST` of the one GraphQL path; other methods there are answered too, with 405.
 
     viewer_of: who calls, by the Authorization header; says of a bad one so in `Viewer.rejected`, may raise
         StoreOutOfReach, since sessions live there, and TooManyRequests
-    limit_bytes: largest body, after decompression
+    limit_bytes: largest body, after decompression; patience: how long it may take to come
     """
 
     async def graphql(request: web.Request) -> web.Response:
         media_type = JSON
         try:
             media_type = _negotiated(request.headers.getall("Accept", []))
-            asked = await _asked(request, limit_bytes)
+            asked = await _asked(request, limit_bytes, patience or Patience())
             answer = await service.execute(
                 asked.query,
                 asked.variables,
@@ -138,11 +138,11 @@ def _quality(text: str) -> float:
     return float(text) if re.fullmatch(r"[01](\.[0-9]{0,3})?", text) else 0.0
 
 
-async def _asked(request: web.Request, limit_bytes: int) -> GraphQLRequest:
+async def _asked(request: web.Request, limit_bytes: int, patience: Patience) -> GraphQLRequest:
     """raises: NotServed."""
     if request.method == "POST":
         _check_content_type(request)
-        body = _decoded(await _body(request, limit_bytes), "The body")
+        body = _decoded(await _body(request, limit_bytes, patience), "The body")
         return _understood(body)
     if request.method == "GET":
         query = request.query
@@ -159,16 +159,18 @@ def _check_content_type(request: web.Request) -> None:
         raise NotServed(415, f"UNSUPPORTED_MEDIA_TYPE: send {JSON} in UTF-8.", {"Accept": JSON})
 
 
-async def _body(request: web.Request, limit_bytes: int) -> bytes:
+async def _body(request: web.Request, limit_bytes: int, patience: Patience) -> bytes:
     """The body, never more of it in memory than the limit and a chunk, whatever its headers promise."""
     if (request.content_length or 0) > limit_bytes:
         raise NotServed(413, "PAYLOAD_TOO_LARGE")
     body = bytearray()
     try:
-        async for chunk in request.content.iter_chunked(CHUNK_BYTES):
+        async for chunk in patience.chunks(request.content):
             body += chunk
             if len(body) > limit_bytes:
                 raise NotServed(413, "PAYLOAD_TOO_LARGE")
+    except BodyTooSlow:
+        raise NotServed(408, "REQUEST_TIMEOUT") from None
     except web.RequestPayloadError:
         raise NotServed(400, "The body can't be read.") from None
     return bytes(body)
@@ -248,6 +250,9 @@ def _json(
     answer.headers["Cache-Control"] = "no-store"
     if status == 503:
         answer.headers["Retry-After"] = RETRY_AFTER_S
+    if status == 408:
+        # What still comes of the body is no next request.
+        answer.force_close()
     return answer
 
 

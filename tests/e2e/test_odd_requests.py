@@ -140,8 +140,13 @@ NO_HTTP = {
 
 
 @pytest.mark.parametrize("sent", NO_HTTP.values(), ids=NO_HTTP)
-async def test_what_is_no_http_is_refused_in_the_envelope(emsp: Service, sent: bytes) -> None:
-    status, _, body = await exchanged(emsp, sent)
+async def test_what_is_no_http_is_refused_in_the_envelope(
+    emsp: Service, capsys: pytest.CaptureFixture[str], sent: bytes
+) -> None:
+    status, head, body = await exchanged(emsp, sent)
+    request_id = head.lower().partition("x-request-id: ")[2].partition("\r\n")[0]
+    assert request_id
+    assert request_id in capsys.readouterr().out
     data = [{"field": "", "message": "malformed HTTP request"}]
     assert (status, body) == (400, {"status": 400, "data": data, "message": "VALIDATION_ERROR"})
 

@@ -53,6 +53,12 @@ class Emsp:
         process.send_signal(signal.SIGKILL)
         process.wait(processes.STOP_S)
 
+    def terminate(self, role: str) -> subprocess.Popen[bytes]:
+        """SIGTERM, as whoever runs containers does; the process, which may still have something to end."""
+        process = self.running[role]
+        process.terminate()
+        return process
+
     def stop(self, role: str) -> int:
         """As Ctrl-C does; its exit code."""
         process = self.running.pop(role)

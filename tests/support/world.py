@@ -17,7 +17,7 @@ from aiohttp import web
 from api import compose
 from api.compose import Databases, WriteSide
 from api.loops import send_mails
-from api.roles import serving
+from api.serving import serving
 from api.settings import Settings
 from tests.support.client import Client
 
@@ -77,7 +77,7 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         app = await stack.enter_async_context(
             compose.api_application(configured, urls, write_side, views, schema_name=f"emsp {next(_numbers)}")
         )
-        port = await stack.enter_async_context(serving(app, "127.0.0.1", 0))
+        port = await stack.enter_async_context(serving(app, "127.0.0.1", 0, compose.manners_of(configured)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         store = await asyncpg.connect(dsn)
         stack.push_async_callback(store.close)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.multipart import MAX_FIELD_BYTES, MAX_PARTS, SPOOL_BYTES, FilePart, Form, multipart_form
+from api.patience import PATIENCE, Patience
 from api.refusals import PayloadTooLarge, UnsupportedMediaType
 from write_side.domain.errors import Faults
 
@@ -44,7 +45,9 @@ def request_of(chunks: Sequence[bytes], content_type: str = FORM, **headers: str
         body.feed_data(chunk)
     body.feed_eof()
     named = {"Content-Type": content_type} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return make_mocked_request("POST", "/", headers=named, payload=body)
+    app = web.Application()
+    app[PATIENCE] = Patience()
+    return make_mocked_request("POST", "/", headers=named, payload=body, app=app)
 
 
 async def read(*chunks: bytes, content_type: str = FORM, limit_bytes: int = 10**7, **headers: str) -> Form:
