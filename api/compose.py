@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import aio_pika
 import asyncpg
 
-from api.adapters import mailer_of
+from api.adapters import geocoder_of, mailer_of
 from api.app import application
 from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
@@ -39,7 +39,7 @@ from read_side.views import SESSION, Views
 from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.secrets import SystemSecrets
 from write_side.accounts.tokens import Keys
-from write_side.adapters.geocoders import GazetteerGeocoder
+from write_side.adapters.google import GeocodingState
 from write_side.events.codec import Codec
 from write_side.ports import Rules, World
 from write_side.store.aggregates import Aggregates
@@ -242,6 +242,7 @@ class WriteSide:
     world: World
     accounts: Accounts
     pool: Pool
+    geocoding: GeocodingState
 
 
 def manners_of(settings: Settings) -> Manners:
@@ -260,10 +261,15 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
     codec = Codec()
     writer = Writer(Connector(urls.event_store, "emsp writer"), codec, patience_s=settings.append_patience_s)
     secrets = secrets_of(settings)
-    async with event_store_pool(settings, urls.event_store) as pool, running(writer.run()):
+    geocoding = GeocodingState()
+    async with (
+        event_store_pool(settings, urls.event_store) as pool,
+        geocoder_of(settings, geocoding) as geocoder,
+        running(writer.run()),
+    ):
         world = World(
             events=EventStore(pool, writer, Aggregates(pool, codec, capacity=settings.aggregates_remembered)),
-            geocoder=GazetteerGeocoder(),
+            geocoder=geocoder,
             secrets=secrets,
             rules=Rules(
                 country_code=settings.country_code,
@@ -289,7 +295,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
             now,
             new_id,
         )
-        yield WriteSide(world, accounts, pool)
+        yield WriteSide(world, accounts, pool, geocoding)
 
 
 @asynccontextmanager

@@ -97,7 +97,7 @@ def _headers_of(error: Exception, status: int) -> dict[str, str]:
     match error:
         case web.HTTPMethodNotAllowed():
             return {"Allow": ", ".join(sorted(error.allowed_methods))}
-        case TooManyRequests() | TooManyTries():
+        case TooManyRequests() | TooManyTries() | GeocoderOutOfReach():
             return {"Retry-After": str(error.retry_after_s)}
         case _:
             return {"Retry-After": str(RETRY_AFTER_S)} if status == web.HTTPServiceUnavailable.status_code else {}

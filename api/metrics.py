@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from projections.consumer import ConsumerState
+    from write_side.adapters.google import GeocodingState
     from write_side.store.outbox import OutboxState
     from write_side.store.publisher import PublisherState
 
@@ -63,3 +64,9 @@ def count_outbox(registry: CollectorRegistry, state: OutboxState) -> None:
     _gauge(registry, "emsp_mail_oldest_seconds", "how long the oldest of them has waited", lambda: state.oldest_s)
     _gauge(registry, "emsp_mail_sent", "mails sent by this process", lambda: state.sent)
     _gauge(registry, "emsp_mail_postponed", "times it had to try again later", lambda: state.postponed)
+
+
+def count_geocoding(registry: CollectorRegistry, state: GeocodingState) -> None:
+    """Numbers of a geocoder that asks over the network; the gazetteer asks nobody."""
+    _gauge(registry, "emsp_geocoder_calls", "calls to the geocoding service by this process", lambda: state.calls)
+    _gauge(registry, "emsp_geocoder_failures", "of these, that brought no answer", lambda: state.failures)

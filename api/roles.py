@@ -135,6 +135,7 @@ async def _api(
 ) -> AsyncIterator[int]:
     """The API on its port, which is yielded, with health and metrics on theirs."""
     async with AsyncExitStack() as stack:
+        metrics.count_geocoding(registry, write_side.geocoding)
         views = await stack.enter_async_context(compose.views_pool(settings, urls.read_model))
         manners = compose.manners_of(settings)
         all_checks = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yarl import URL
 
 from api.limits import OFF
-from write_side.adapters.smtp_server import parse_smtp_url
+from write_side.adapters.google import GEOCODING_URL
+from write_side.adapters.smtp_server import is_loopback, parse_smtp_url
 
 PREFIX = "EMSP_"
 MIN_KEY_BYTES = 32
@@ -113,6 +115,14 @@ class Settings(BaseSettings):
         "and password %-encoded; ?tls=starttls for other ports, ?ca=PATH for an authority of your own. Plain SMTP only "
         "to this machine. Empty: .eml files in the data folder",
     )
+    geocoder: Literal["offline", "google"] = Field(
+        default="offline", description="who places addresses: offline (a gazetteer of ours) or google"
+    )
+    google_api_key: SecretStr | None = Field(default=None, description="key of Google's Geocoding API; for google")
+    google_url: str = Field(
+        default=GEOCODING_URL, description="where that API is; https, or a stand-in on this machine"
+    )
+    google_calls_per_second: Count = Field(default=40, description="most calls a second of this process to that API")
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="networks whose X-Forwarded-For is believed, comma separated"
     )
@@ -200,6 +210,16 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("google_url")
+    @classmethod
+    def _safe_for_the_key(cls, value: str) -> str:
+        url = URL(value)
+        is_safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host or ""))
+        if not is_safe or not url.host or url.query_string or url.user:
+            msg = "needs the form https://host/path; http:// only to this machine, since the key goes there"
+            raise ValueError(msg)
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
@@ -230,16 +250,20 @@ def read_settings() -> Settings:
         settings = Settings()
     except ValidationError as wrong:
         raise WrongSettings([f"{_name(e['loc'])}: {e['msg']}" for e in wrong.errors()]) from None
-    required = {"clients", "jwt_access_key", "jwt_refresh_key", "seal_key"}
-    if not settings.is_embedded and (
-        missing := [
-            f"{_name((name,))}: required with EMSP_EVENT_STORE_URL"
-            for name in sorted(required)
-            if getattr(settings, name) is None
-        ]
-    ):
+    missing = [f"{_name((name,))}: required with {reason}" for name, reason in _required(settings)]
+    if missing:
         raise WrongSettings(missing)
     return settings
+
+
+def _required(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What has no value though another setting needs it, and which."""
+    if not settings.is_embedded:
+        for name in ("clients", "jwt_access_key", "jwt_refresh_key", "seal_key"):
+            if getattr(settings, name) is None:
+                yield name, "EMSP_EVENT_STORE_URL"
+    if settings.geocoder == "google" and settings.google_api_key is None:
+        yield "google_api_key", "EMSP_GEOCODER=google"
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The world behind the ports: geocoders, mailers, images; one file a port, each with its embedded default.
+"""The world behind the ports: geocoders, mailers, images; each port with its embedded default.
 
 May import ports, the domain and the outside; never the store.
 Read first: ../ports.py, then geocoders.py.

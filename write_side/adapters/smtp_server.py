@@ -46,7 +46,7 @@ def parse_smtp_url(url: str) -> SmtpServer:
         raise ValueError("takes no other parameters than tls and ca")
     port = _port(parts)
     tls = _tls(parts.scheme, port, query.get("tls"))
-    if tls == "none" and not _is_loopback(parts.hostname):
+    if tls == "none" and not is_loopback(parts.hostname):
         raise ValueError("mail to another machine needs TLS: smtps://…, port 587, or ?tls=starttls")
     return SmtpServer(
         parts.hostname,
@@ -92,7 +92,8 @@ def _tls(scheme: str, port: int, asked: str | None) -> Tls:
             raise ValueError("tls is starttls or none")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether that name or address surely is this machine; no name is looked up."""
     if host == "localhost":
         return True
     try:

@@ -227,7 +227,11 @@ class StoreOutOfReach(Exception):
 
 
 class GeocoderOutOfReach(Exception):
-    """The geocoder doesn't answer. Nothing was done."""
+    """The geocoder doesn't answer, or only later again. Nothing was done. retry_after_s: when it may."""
+
+    def __init__(self, retry_after_s: int = 2) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__()
 
 
 class ImagesOutOfReach(Exception):

@@ -31,7 +31,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where the address lies, and where the coordinates do; None: can't be placed, or was not given."""
+    """Where the address lies, and where the coordinates do; None: can't be placed, or was not given.
+
+    by_coordinates may be None too where the address tells: then nobody needs it.
+    """
 
     by_address: Place | None
     by_coordinates: Place | None

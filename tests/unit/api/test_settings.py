@@ -162,3 +162,25 @@ def test_a_mail_server_that_is_not_safe_stops_the_start_with_one_line(reading: R
         reading(smtp_url=url)
     assert wrong.value.lines == [f"EMSP_SMTP_URL: Value error, {fault}"]
     assert reading(smtp_url="smtps://me:s3cret@mail.example").smtp_url is not None
+
+
+def test_google_needs_its_key_which_is_not_shown(reading: Reading) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(geocoder="google")
+    assert wrong.value.lines == ["EMSP_GOOGLE_API_KEY: required with EMSP_GEOCODER=google"]
+    settings = reading(geocoder="google", google_api_key="AIza-s3cret")
+    assert "s3cret" not in repr(settings) + str(settings.model_dump())
+    assert reading(geocoder="offline").geocoder == "offline"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://maps.example/json", "maps.example", "https://", "ftp://127.0.0.1/", "https://me:s3cret@maps.example/"],
+)
+def test_googles_key_goes_nowhere_in_the_clear(reading: Reading, url: str) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(google_url=url)
+    (line,) = wrong.value.lines
+    assert line.startswith("EMSP_GOOGLE_URL: ")
+    assert "s3cret" not in line
+    assert reading(google_url="http://127.0.0.1:8000/json").google_url == "http://127.0.0.1:8000/json"
