@@ -74,3 +74,53 @@ class Details(TypedDict):
     contact_number: str
     contact_email: str
     logo: str | None
+
+
+class PendingCounts(TypedDict):
+    """The one entry of R15's answer."""
+
+    pending_locations: int
+    pending_evses: int
+
+
+NothingPending = Literal["NO_PENDING_LOCATIONS_AND_EVSES"]
+"""R15's answer where nothing is staged."""
+
+
+class PendingConnector(TypedDict):
+    """A connector of a staged EVSE."""
+
+    standard: str
+    format: str
+    power_type: str
+    max_voltage: int
+    max_amperage: int
+    max_electric_power: int
+    status: str
+
+
+class PendingEvse(TypedDict):
+    """A staged EVSE. row: the first of its file that names it."""
+
+    row: int
+    uid: str
+    status: str
+    meter_type: str
+    kwh: float
+    connectors: list[PendingConnector]
+    capabilities: list[str]
+    payment_types: list[str]
+    floor_level: str | None
+    directions: str | None
+
+
+class PendingLocation(TypedDict):
+    """One staged location, as it was uploaded."""
+
+    name: str
+    address: str
+    lat: float | None
+    lng: float | None
+    facilities: list[str]
+    parking_types: list[str]
+    evses: list[PendingEvse]

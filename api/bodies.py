@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from api.described import both_or_neither, some_of
 from api.forms import ITEMS, Body, understood
 from api.values import (
+    MAX_INT,
     Address,
     Capabilities,
+    Digits,
     Directions,
     Email,
     Facilities,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from ocpi.identifiers import Party
 
 AVAILABLE: Final = "AVAILABLE"
+MAX_PAGE: Final = 100
 
 
 class ConnectorBody(Body):
@@ -216,6 +219,13 @@ class LoginBody(Body):
 
     username: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
     password: Annotated[str, Field(strict=True, min_length=1, max_length=1_000)]
+
+
+class PageQuery(Body):
+    """The query of a list that comes in pages."""
+
+    limit: Annotated[int, Digits, Field(ge=0, le=MAX_PAGE)] = 10
+    offset: Annotated[int, Digits, Field(ge=0, le=MAX_INT)] = 0
 
 
 def push_locations(body: bytes, party: Party, cpo_owner_id: int) -> PushLocations:

@@ -34,6 +34,7 @@ from projections.rebuild import Rebuild
 from projections.verify import Verify
 from read_side.engine import create_engine
 from read_side.guards import Limits
+from read_side.pending import PendingReports
 from read_side.reports import Reports
 from read_side.views import SESSION, Views
 from write_side.accounts.login import Accounts, LoginRules
@@ -46,6 +47,7 @@ from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
 from write_side.store.outbox import Outbox
 from write_side.store.publisher import Publisher, events_after, log_head, log_id
+from write_side.store.staging import Stagings
 from write_side.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -241,6 +243,7 @@ class WriteSide:
 
     world: World
     accounts: Accounts
+    stagings: Stagings
     pool: Pool
     geocoding: GeocodingState
 
@@ -295,7 +298,13 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
             now,
             new_id,
         )
-        yield WriteSide(world, accounts, pool, geocoding)
+        stagings = Stagings(
+            Connector(urls.event_store, "emsp upload"),
+            codec,
+            at_once=settings.uploads_at_once,
+            patience_s=settings.upload_patience_s,
+        )
+        yield WriteSide(world, accounts, stagings, pool, geocoding)
 
 
 @asynccontextmanager
@@ -391,6 +400,8 @@ async def api_application(
         world=write_side.world,
         accounts=write_side.accounts,
         reports=Reports(views, settings.min_position_wait_s),
+        pending=PendingReports(views, settings.min_position_wait_s),
+        stagings=write_side.stagings,
         clients=clients_of(settings),
         rates=rates_of(settings),
         patience=patience_of(settings),
@@ -399,6 +410,7 @@ async def api_application(
         body_image_bytes=settings.body_image_bytes,
         body_photos_bytes=settings.body_photos_bytes,
         body_csv_bytes=settings.body_csv_bytes,
+        csv_rows=settings.csv_rows,
         new_request_id=lambda: str(new_id()),
     )
     limits = Limits(

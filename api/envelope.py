@@ -83,6 +83,8 @@ def internal_error() -> web.Response:
 def _data_of(error: Exception) -> list[object]:
     if not isinstance(error, Faults):
         return NOTHING
+    if any(fault.row is not None for fault in error.faults):
+        return [_row_entry(fault) for fault in error.faults]
     # Where a rule is among them each entry says its own code; faults of form alone share the message's.
     is_coded = any(fault.rule != VALIDATION_ERROR for fault in error.faults)
     return [_entry(fault, is_coded=is_coded) for fault in error.faults]
@@ -91,6 +93,11 @@ def _data_of(error: Exception) -> list[object]:
 def _entry(fault: Fault, *, is_coded: bool) -> dict[str, str]:
     entry = {"field": fault.field, "message": fault.message}
     return entry | {"code": fault.code} if is_coded else entry
+
+
+def _row_entry(fault: Fault) -> dict[str, object]:
+    """A fault of a CSV file (contract §4)."""
+    return {"row": fault.row, "column": fault.field, "code": fault.code, "message": fault.message}
 
 
 def _headers_of(error: Exception, status: int) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar, cast
 
 import orjson
+from multidict import MultiMapping
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -102,9 +103,26 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails
+def queried(kind: type[B], query: MultiMapping[str]) -> B:
+    """The query of a call. raises: Faults  also where a field of it is there twice."""
+    faults = [Fault(name, "expected once") for name in kind.model_fields if len(query.getall(name, [])) > 1]
+    try:
+        form = kind.model_validate(dict(query), context=Reading())
+    except ValidationError as wrong:
+        faults += [_fault(error) for error in wrong.errors(include_url=False, include_input=False)]
+    if faults:
+        raise Faults(faults)
+    return form
+
+
+def told(error: Any) -> tuple[str, str]:  # noqa: ANN401 - pydantic's ErrorDetails
+    """(message, rule) of one of pydantic's faults, as the contract tells it."""
     rule = error["type"] if error["type"].isupper() else VALIDATION_ERROR
-    return Fault(_path(error["loc"]), EXPECTED.get(error["type"], error["msg"]), rule)
+    return EXPECTED.get(error["type"], error["msg"]), rule
+
+
+def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails
+    return Fault(_path(error["loc"]), *told(error))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from api.auth import Auth
 from api.calls import IDEMPOTENCY_KEY, IGNORED, JSON, MAX_KEY_LENGTH, MIN_POSITION, POSITION
+from api.csv_cells import COLUMNS
 from api.described import CODE
 from api.envelope import STATUS_OF
 from api.middleware import REQUEST_ID_HEADER
@@ -93,6 +94,21 @@ FAULTS: Final[Json] = {
         "properties": {"field": TEXT, "message": TEXT, "code": TEXT},
     },
 }
+ROW_FAULTS: Final[Json] = {
+    "type": "array",
+    "items": {
+        "anyOf": [
+            FAULTS["items"],
+            {
+                "type": "object",
+                "required": ["row", "column", "code", "message"],
+                "properties": {"row": POSITIVE, "column": TEXT, "code": TEXT, "message": TEXT},
+            },
+        ]
+    },
+}
+"""Of a file: what is wrong with its rows, or with its form (contract §4)."""
+
 NOTHING: Final[Json] = {"type": "array", "maxItems": 0}
 
 
@@ -150,10 +166,10 @@ def _operation(route: Route, schemas: dict[tuple[str, str], Json], definitions: 
         "description": f"{route.row} of the contract.",
         "tags": [TAGS[route.row[0]]],
         "security": [{scheme.value: []} for scheme in route.auth],
-        "parameters": [*_path_parameters(route), *_header_parameters(route)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": {
             "200": _accepted(route, schemas[_id(route), "serialization"]),
-            "400": _faulty(sorted(_codes(route, body, definitions))),
+            "400": _faulty(sorted(_codes(route, body, definitions)), ROW_FAULTS if route.reads_rows else FAULTS),
             **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in _statuses(route)},
         },
     }
@@ -163,6 +179,13 @@ def _operation(route: Route, schemas: dict[tuple[str, str], Json], definitions: 
 def _path_parameters(route: Route) -> list[Json]:
     names = re.findall(r"{(\w+)}", route.path)
     return [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS.get(name, TEXT)} for name in names]
+
+
+def _query_parameters(route: Route) -> list[Json]:
+    if route.query is None:
+        return []
+    fields = TypeAdapter(route.query).json_schema(schema_generator=Untitled)["properties"]
+    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in fields.items()]
 
 
 def _header_parameters(route: Route) -> list[Json]:
@@ -192,6 +215,8 @@ def _codes(route: Route, body: Json, definitions: Json) -> Iterator[str]:
     yield VALIDATION_ERROR
     yield from (refusal.rule for refusal in route.refusals)
     yield from _codes_in(body, definitions)
+    if route.reads_rows and isinstance(route.body, Upload):
+        yield from _codes_in([column.type.json_schema() for column in COLUMNS], {})
     if route.appends:
         yield IdempotencyKeyReused.rule
     if Auth.MACHINE in route.auth:
@@ -225,10 +250,10 @@ def _accepted(route: Route, data: Json) -> Json:
     return _response("done", _envelope(200, {"const": route.message}, data), headers)
 
 
-def _faulty(codes: list[str]) -> Json:
+def _faulty(codes: list[str], faults: Json) -> Json:
     pattern = f"^({'|'.join(codes)})(:|$)"
     text = f"one of {', '.join(codes)}; some with `:` and what they are about"
-    answer = _response(text, _envelope(400, {"type": "string", "pattern": pattern}, FAULTS), [REQUEST_ID_HEADER])
+    answer = _response(text, _envelope(400, {"type": "string", "pattern": pattern}, faults), [REQUEST_ID_HEADER])
     return answer | {"x-codes": codes}
 
 

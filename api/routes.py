@@ -14,7 +14,7 @@ from api.auth import Auth
 from api.calls import IGNORED
 from api.envelope import SUCCESS
 from api.forms import Body
-from api.handlers import cpos, reports, sessions, webhooks
+from api.handlers import cpos, reports, sessions, uploads, webhooks
 from api.multipart import Upload
 from write_side.domain import errors
 from write_side.domain.errors import DomainError
@@ -30,6 +30,7 @@ class Route:
     refusals: the rules that may refuse it, beside those of its form
     appends: it is a command: takes an Idempotency-Key, answers Emsp-Position
     awaits_views: takes Emsp-Min-Position
+    reads_rows: its faults are of rows of a file
     headers: further ones of the answer
     """
 
@@ -46,8 +47,12 @@ class Route:
     refusals: tuple[type[DomainError], ...] = ()
     appends: bool = False
     awaits_views: bool = False
+    reads_rows: bool = False
     headers: tuple[str, ...] = ()
 
+
+IN_FILES: Final = (errors.InvalidFileType, errors.MissingFile, errors.TooManyFiles, errors.NoConnector)
+IN_ROWS: Final = (errors.DuplicateEvseUid, errors.LocationNameExists, errors.LocationNotFound, errors.TooManyEvses)
 
 ROUTES: Final = (
     Route(
@@ -73,6 +78,32 @@ ROUTES: Final = (
         answer=answers.Tokens,
         message=sessions.SUCCESS,
         headers=(str(hdrs.CACHE_CONTROL),),
+    ),
+    Route(
+        "R9",
+        "POST",
+        "/ocpi/cpo/api/v2/locations/uploads/csv",
+        uploads.import_locations,
+        summary="Register the locations of a CSV file: all or nothing",
+        auth=(Auth.USER,),
+        body=uploads.UPLOAD,
+        refusals=(*IN_FILES, *IN_ROWS),
+        appends=True,
+        reads_rows=True,
+        headers=(IGNORED,),
+    ),
+    Route(
+        "R10",
+        "POST",
+        "/ocpi/cpo/api/v2/locations/uploads/temp/csv",
+        uploads.stage_locations,
+        summary="Stage the locations of a CSV file for approval",
+        auth=(Auth.USER,),
+        body=uploads.UPLOAD,
+        refusals=(*IN_FILES, *IN_ROWS),
+        appends=True,
+        reads_rows=True,
+        headers=(IGNORED,),
     ),
     Route(
         "R11",
@@ -102,6 +133,49 @@ ROUTES: Final = (
         summary="The caller's own CPO",
         auth=(Auth.USER,),
         answer=answers.Details,
+        awaits_views=True,
+    ),
+    Route(
+        "R15",
+        "GET",
+        "/ocpi/cpo/2.2/locations/pending",
+        uploads.pending,
+        summary="How much is staged",
+        auth=(Auth.USER,),
+        answer=list[answers.PendingCounts] | answers.NothingPending,
+        awaits_views=True,
+    ),
+    Route(
+        "R16",
+        "POST",
+        "/ocpi/cpo/2.2/locations/pending/approve",
+        uploads.approve,
+        summary="Register all that is staged",
+        auth=(Auth.USER,),
+        refusals=(errors.NothingPending, *IN_ROWS),
+        appends=True,
+        reads_rows=True,
+        headers=(IGNORED,),
+    ),
+    Route(
+        "R16",
+        "POST",
+        "/ocpi/cpo/2.2/locations/pending/reject",
+        uploads.reject,
+        summary="Drop all that is staged",
+        auth=(Auth.USER,),
+        refusals=(errors.NothingPending,),
+        appends=True,
+    ),
+    Route(
+        "R16",
+        "GET",
+        "/ocpi/cpo/2.2/locations/pending/items",
+        uploads.pending_items,
+        summary="What is staged",
+        auth=(Auth.USER,),
+        query=bodies.PageQuery,
+        answer=list[answers.PendingLocation],
         awaits_views=True,
     ),
     Route(

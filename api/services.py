@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from api.clients import Clients
     from api.limits import Rates
     from api.patience import Patience
+    from read_side.pending import PendingReports
     from read_side.reports import Reports
     from write_side.accounts.login import Accounts
     from write_side.ports import World
+    from write_side.store.staging import Stagings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Services:
     world: World
     accounts: Accounts
     reports: Reports
+    pending: PendingReports
+    stagings: Stagings
     clients: Clients
     rates: Rates
     patience: Patience
@@ -34,6 +38,7 @@ class Services:
     body_image_bytes: int
     body_photos_bytes: int
     body_csv_bytes: int
+    csv_rows: int
     new_request_id: Callable[[], str]
 
 

@@ -31,6 +31,7 @@ SHORT: Final = 255
 ADDRESS_LENGTH: Final = 500
 DIRECTIONS_LENGTH: Final = 1_000
 MAX_CODES: Final = 100
+MAX_DIGITS: Final = 10
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 PHILIPPINE_NUMBER: Final = re.compile(r"(\+639|09)\d{9}", re.ASCII)
 
@@ -95,6 +96,12 @@ def _once_each(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS):
+        raise fault("expected a whole number")
+    return value
+
+
 def _degrees(limit: int, below: str) -> Checked:
     def checked(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
         if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
@@ -128,6 +135,8 @@ Address = Annotated[_String, _text(ADDRESS_LENGTH)]
 Directions = Annotated[_String, _text(DIRECTIONS_LENGTH)]
 Uid = Annotated[_String, Checked(AfterValidator(_uid), {"minLength": 1, "maxLength": UID_LENGTH, "pattern": PRINTABLE})]
 Whole = Annotated[int, Field(strict=True, ge=1, le=MAX_INT)]
+Digits = BeforeValidator(_digits)
+"""Before an int: from the text of a query, which pydantic would take in other forms too."""
 Kwh = Annotated[float, Field(strict=True, gt=0, le=MAX_KWH, allow_inf_nan=False)]
 Lat = Annotated[float, _degrees(MAX_LAT, "[1-8]?[0-9]")]
 Lng = Annotated[float, _degrees(MAX_LNG, "1[0-7][0-9]|[1-9]?[0-9]")]

@@ -32,6 +32,10 @@ class CodeList:
                 return known
         raise KeyError(code)
 
+    def code_of(self, number: int) -> str | None:
+        """The code that has this id, or None."""
+        return next((known.code for known in self.codes if known.id == number), None)
+
 
 CONNECTOR_TYPES: Final = CodeList(
     "connector_types",

@@ -48,8 +48,8 @@ need another name of the queue, since a broker refuses to declare a queue again 
 PREFETCH: Final = 64
 """Messages under way to a consumer; each has up to 200 events."""
 
-WAITING_RANGES: Final = 1_000
-"""How many ranges the in-process bus holds for a slow projector before it drops the oldest."""
+WAITING_RANGES: Final = 50
+"""How many ranges, some 64 kB each, the in-process bus holds for a slow projector before it drops the oldest."""
 
 
 class BrokerOutOfReach(Exception):

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from ocpi.identifiers import Party
     from projections.cpos import CpoDrawing
     from projections.locations import LocationDrawing
+    from projections.pending import PendingDrawing
 
 
 @dataclass(slots=True)
 class Drawings:
-    """The locations of a batch, by id, and its CPOs."""
+    """The locations of a batch, by id, its CPOs, and what these have staged."""
 
     locations: dict[int, LocationDrawing] = field(default_factory=dict)
     cpos: dict[Party, CpoDrawing] = field(default_factory=dict)
+    pending: dict[Party, PendingDrawing] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpi.identifiers import Party
-from projections import cpos, locations, view_tables
+from projections import cpos, locations, pending, view_tables
 from projections.generations import LIVE, OLD, generation_in
 from projections.migrate import views_version
 from write_side.events.cpo import CpoLogoChanged, CpoRegistered
@@ -21,6 +21,7 @@ from write_side.events.location import (
     LocationPhotosAdded,
     LocationRegistered,
 )
+from write_side.events.pending import LocationsStaged, StagedLocationsApproved, StagedLocationsRejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -54,6 +55,9 @@ PROJECTIONS: Final[dict[type[DomainEvent], Projection | Ignored]] = {
     EvseRegistered: locations.on_evse_registered,
     EvseStatusChanged: locations.on_evse_status_changed,
     ConnectorStatusChanged: locations.on_connector_status_changed,
+    LocationsStaged: pending.on_locations_staged,
+    StagedLocationsApproved: pending.on_staged_settled,
+    StagedLocationsRejected: pending.on_staged_settled,
 }
 
 LEADER_LOCK: Final = 0x454D5350
@@ -204,14 +208,13 @@ class Projector:
 
 
 def _subjects(events: Iterable[Any]) -> tuple[set[int], set[Party]]:
-    """What the events of a batch are about: locations, each named by its id, and CPOs."""
+    """What the rows of the views are needed for: locations, each named by its id, and CPOs."""
     location_ids: set[int] = set()
     parties: set[Party] = set()
     for event in events:
-        location_id = getattr(event, "location_id", None)
-        if location_id is None:
+        if isinstance(event, CpoRegistered | CpoLogoChanged):
             parties.add(Party(event.country_code, event.party_id))
-        else:
+        elif (location_id := getattr(event, "location_id", None)) is not None:
             location_ids.add(location_id)
     return location_ids, parties
 

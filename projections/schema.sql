@@ -80,3 +80,17 @@ create table place_view (
 ) with (fillfactor = 50);
 
 create index place_of_province on place_view (province_key);
+
+create table pending_view (              -- what CPOs have staged and not yet approved or rejected
+    country_code text not null,
+    party_id text not null,
+    name_key text not null,              -- casefolded name
+    staged_pos bigint not null,          -- position of the event that staged it first, and
+    nr integer not null,                 -- its place in there: the order of the rows of the upload
+    head text not null,                  -- JSON: the location as it was uploaded, without its EVSEs
+    evse_count integer not null,
+    evses text not null,                 -- the JSON of its EVSEs, with commas between them
+    primary key (country_code, party_id, name_key)
+);
+
+create index pending_in_order on pending_view (country_code, party_id, staged_pos, nr);

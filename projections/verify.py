@@ -56,6 +56,16 @@ DIFFERING: Final[dict[str, str]] = {
          where live is distinct from told
          order by 1
     """,
+    "pending_view": """
+        select concat_ws('/', 'cpo', coalesce(live.country_code, told.country_code),
+                         coalesce(live.party_id, told.party_id)) as key,
+               to_jsonb(live) as live,
+               to_jsonb(told) as told
+          from views.pending_view as live
+          full join views_check.pending_view as told using (country_code, party_id, name_key)
+         where live is distinct from told
+         order by 1
+    """,
     "place_view": """
         select 'places' as key,
                to_jsonb(live) as live,
@@ -105,6 +115,16 @@ REPAIR_CPOS: Final = (
     insert into views.cpo_view
     select *
       from views_check.cpo_view
+     where country_code || '/' || party_id = any($1::text[])
+    """,
+    """
+    delete from views.pending_view
+          where country_code || '/' || party_id = any($1::text[])
+    """,
+    """
+    insert into views.pending_view
+    select *
+      from views_check.pending_view
      where country_code || '/' || party_id = any($1::text[])
     """,
 )

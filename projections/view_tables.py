@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 
 from ocpi.identifiers import folded
-from projections import cpo_table, place_table
+from projections import cpo_table, pending_table, place_table
 from projections.drawings import Drawings
 from projections.locations import LocationDrawing, head_of
 from projections.place_table import PlaceCounts
@@ -177,11 +177,17 @@ class Changes:
     update_evse_documents: list[Row] = field(default_factory=list)
     upsert_cpos: list[Row] = field(default_factory=list)
     places: PlaceCounts = field(default_factory=PlaceCounts)
+    settle_pending: list[Row] = field(default_factory=list)
+    stage_pending: list[Row] = field(default_factory=list)
 
 
 def changes_of(drawings: Drawings) -> Changes:
     """What these drawings changed, and only that. Pure."""
-    changes = Changes(upsert_cpos=cpo_table.rows_of(drawings.cpos.values()))
+    changes = Changes(
+        upsert_cpos=cpo_table.rows_of(drawings.cpos.values()),
+        settle_pending=pending_table.settled_rows(drawings.pending),
+        stage_pending=pending_table.staged_rows(drawings.pending),
+    )
     for drawing in drawings.locations.values():
         drawing.write_back()
         if drawing.is_redrawn:
@@ -215,6 +221,8 @@ async def write(connection: asyncpg.Connection, changes: Changes) -> None:
     if less := changes.places.less():
         await _run(connection, place_table.COUNT_LESS, less, is_one_each=True)
         await connection.execute(place_table.FORGET_EMPTY)
+    await _run(connection, pending_table.SETTLE, changes.settle_pending)
+    await _run(connection, pending_table.STAGE, changes.stage_pending)
 
 
 async def _run(

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from eventsourcing.domain import DomainEvent
+
+    from ocpi.identifiers import Party
     from write_side.domain.aggregates import Aggregate
-    from write_side.domain.changes import Changes
+    from write_side.domain.changes import Changes, Claim
     from write_side.domain.place import Ask, Placed
+    from write_side.domain.uploads import EvseRow, LocationOfRows
+    from write_side.events.pending import LocationsStaged
     from write_side.events.ranges import Position
 
 IdKind = Literal["location", "connector", "cpo_owner"]
@@ -108,6 +113,53 @@ class Events(Protocol):
 
     async def release_party_id(self, country_code: str, party_id: str, command_id: UUID) -> None:
         """Give back what a refused command had reserved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """How far the stream of a CPO's staged uploads has come. settled: version of the last approval or rejection."""
+
+    settled: int
+    version: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits for approval."""
+        return self.settled == self.version
+
+
+class Staging(Protocol):
+    """One upload on its way into the log: its rows, and then what is decided of them.
+
+    It is gone when the upload ends, however that is. A party has one at a time.
+    """
+
+    async def add(self, locations: Sequence[LocationOfRows], rows: Sequence[EvseRow]) -> None:
+        """Keep these, in the order of their numbers."""
+
+    async def page(self, first: int, last: int) -> tuple[list[LocationOfRows], list[EvseRow]]:
+        """The locations of these numbers and the rows of their EVSEs: those of a location, and of an EVSE, together."""
+
+    async def existing(self, streams: Collection[UUID]) -> set[UUID]:
+        """Which of these streams there are in the log."""
+
+    async def pending(self, party: Party) -> Pending:
+        """How far the party's stream of staged uploads has come."""
+
+    def pending_events(self, party: Party) -> AsyncIterator[LocationsStaged]:
+        """What waits for approval, in order."""
+
+    async def begin(self) -> None:
+        """Forget what was decided: it is decided again."""
+
+    async def keep(self, events: Sequence[DomainEvent], claims: Sequence[Claim]) -> None:
+        """What was decided, to be appended with all the rest of it."""
+
+    async def append(self, submission: Submission) -> Position:
+        """Append all that was kept, or nothing. submission: whose events and claims are those kept.
+
+        raises: Conflict, KeyTaken, StoreOutOfReach  as `Events.append`
+        """
 
 
 class Geocoder(Protocol):

@@ -18,8 +18,15 @@ from write_side.events.location import (
     LocationRegistered,
     PlaceData,
 )
+from write_side.events.pending import (
+    LocationsStaged,
+    PendingEvseData,
+    PendingLocationData,
+    StagedLocationsApproved,
+    StagedLocationsRejected,
+)
 from write_side.events.ranges import Range, Recorded, range_of
-from write_side.events.streams import NAMESPACE, cpo_stream, evse_stream, location_stream
+from write_side.events.streams import NAMESPACE, cpo_stream, evse_stream, location_stream, pending_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,6 +210,77 @@ def connector_status_changed(
         evse_uid=uid,
         connector_id=connector_id,
         status=status,
+    )
+
+
+def pending_evse(uid: str = "A1", row: int = 2, **spoiled: Any) -> PendingEvseData:
+    evse: PendingEvseData = {
+        "row": row,
+        "uid": uid,
+        "status": "OFFLINE",
+        "meter_type": "AC",
+        "kwh": 7.4,
+        "connectors": [
+            {
+                "standard": "TYPE_2",
+                "format": "SOCKET",
+                "power_type": "AC",
+                "max_voltage": 230,
+                "max_amperage": 32,
+                "max_electric_power": 7_400,
+                "status": "AVAILABLE",
+            }
+        ],
+        "capabilities": ["QR_READER"],
+        "payment_types": ["GCASH"],
+        "floor_level": "B1",
+        "directions": None,
+    }
+    return evse | spoiled  # type: ignore[return-value]
+
+
+def pending_location(name: str = "Harbor Point", *evses: PendingEvseData, **spoiled: Any) -> PendingLocationData:
+    location: PendingLocationData = {
+        "name": name,
+        "address": "Rizal Highway, Olongapo",
+        "lat": 14.8225,
+        "lng": 120.2828,
+        "facilities": ["MALL"],
+        "parking_types": ["INDOOR"],
+        "evses": list(evses or [pending_evse()]),
+    }
+    return location | spoiled  # type: ignore[return-value]
+
+
+def locations_staged(*locations: PendingLocationData, version: int = 1, party: Party = PARTY) -> LocationsStaged:
+    return LocationsStaged(
+        originator_id=pending_stream(party),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        country_code=party.country_code,
+        party_id=party.party_id,
+        upload_id="0d9e4f0c-7a54-4b8a-9d3c-0f2f6a1a5f11",
+        locations=list(locations or [pending_location()]),
+    )
+
+
+def staged_approved(version: int = 2, party: Party = PARTY) -> StagedLocationsApproved:
+    return StagedLocationsApproved(
+        originator_id=pending_stream(party),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        country_code=party.country_code,
+        party_id=party.party_id,
+    )
+
+
+def staged_rejected(version: int = 2, party: Party = PARTY) -> StagedLocationsRejected:
+    return StagedLocationsRejected(
+        originator_id=pending_stream(party),
+        originator_version=version,
+        timestamp=NOON + timedelta(minutes=version),
+        country_code=party.country_code,
+        party_id=party.party_id,
     )
 
 

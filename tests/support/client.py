@@ -85,6 +85,23 @@ class Client:
         path = f"/ocpi/cpo/api/v1/webhook/evse/{cpo.country_code}/{cpo.party_id}/{uid}"
         return await self.call("PATCH", path, {"status": status}, **_machine(cpo), **headers)
 
+    async def upload(self, token: str, csv: bytes, *, is_staged: bool = False, **headers: str) -> Reply:
+        """R9, or R10. csv: the file; its name is ours."""
+        path = f"/ocpi/cpo/api/v2/locations/uploads/{'temp/' if is_staged else ''}csv"
+        form = aiohttp.FormData()
+        form.add_field("file", csv, filename="locations.csv", content_type="text/csv")
+        named = {name.replace("_", "-"): value for name, value in headers.items()} | bearer(token)
+        async with self.session.post(self.base_url + path, data=form, headers=named) as response:
+            return Reply(response.status, await response.json(content_type=None), response.headers)
+
+    async def settle(self, token: str, verb: str, **headers: str) -> Reply:
+        """R16: approve or reject."""
+        return await self.call("POST", f"/ocpi/cpo/2.2/locations/pending/{verb}", **bearer(token), **headers)
+
+    async def pending(self, token: str, below: str = "", **headers: str) -> Reply:
+        """R15; below: `/items?…`."""
+        return await self.call("GET", f"/ocpi/cpo/2.2/locations/pending{below}", **bearer(token), **headers)
+
     async def log_in(self, cpo: Cpo) -> str:
         """A new access token."""
         reply = await self.call(
@@ -107,6 +124,11 @@ class Client:
 
 def _machine(cpo: Cpo) -> dict[str, str]:
     return {"Authorization": f"Bearer {cpo.token_c}"}
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of a CPO's user."""
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _mail_of(username: str, mails: Path) -> dict[str, str] | None:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from write_side.commands import cpos, evses, locations
-from write_side.commands.wishes import ChangeEvseStatus, ChangeLocation, Command, PushEvse, PushLocations, RegisterCpo
+from write_side.commands import cpos, evses, locations, uploads
+from write_side.commands.wishes import (
+    ApproveStaged,
+    ChangeEvseStatus,
+    ChangeLocation,
+    Command,
+    ImportLocations,
+    PushEvse,
+    PushLocations,
+    RegisterCpo,
+    RejectStaged,
+    StageLocations,
+)
 from write_side.domain.errors import Conflict, DomainError, Faults, IdempotencyKeyReused, KeyTaken, StoreOutOfReach
 from write_side.ports import Answer, Submission
 
@@ -25,17 +36,25 @@ async def _nothing_reserved(_command: Command, _facts: object, _world: World) ->
     """Most commands hold nothing outside their append."""
 
 
+async def _append(_command: Command, submission: Submission, world: World) -> Position:
+    """Most commands go into the log through the coalescing writer."""
+    if submission.changes is None and submission.origin.key is None:
+        return submission.position
+    return await world.events.append(submission)
+
+
 class Handler(NamedTuple):
     """How one kind of command is handled; its own types of command, facts and state belong together.
 
     prepare: facts, once, may do I/O; load: state with its `position`, before each decision; decide: pure;
-    abandon: gives back what `prepare` reserved, when the command is refused.
+    abandon: gives back what `prepare` reserved, when the command is refused; append: how what was decided is written.
     """
 
     prepare: Callable[[Any, World, UUID], Awaitable[Any]]
     load: Callable[[Any, Any, World], Awaitable[Any]]
     decide: Callable[[Any, Any, Any], Decision]
     abandon: Callable[[Any, Any, World], Awaitable[None]] = _nothing_reserved
+    append: Callable[[Any, Submission, World], Awaitable[Position]] = _append
 
 
 HANDLERS: Final[dict[type[Command], Handler]] = {
@@ -44,6 +63,16 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     ChangeEvseStatus: Handler(evses.prepare_status, evses.load_status, evses.decide_status),
     ChangeLocation: Handler(locations.prepare_change, locations.load_change, locations.decide_change),
     RegisterCpo: Handler(cpos.prepare_register, cpos.load_register, cpos.decide_register, cpos.abandon_register),
+    ImportLocations: Handler(
+        uploads.prepare_import, uploads.load_import, uploads.decide_upload, append=uploads.append_upload
+    ),
+    StageLocations: Handler(
+        uploads.prepare_stage, uploads.load_stage, uploads.decide_upload, append=uploads.append_upload
+    ),
+    ApproveStaged: Handler(
+        uploads.prepare_approve, uploads.load_approve, uploads.decide_upload, append=uploads.append_upload
+    ),
+    RejectStaged: Handler(uploads.prepare_reject, uploads.load_reject, uploads.decide_reject),
 }
 
 
@@ -92,7 +121,7 @@ async def _decide_and_append(command: Command, origin: Origin, world: World) -> 
                 command_id, origin, decision.changes, decision.data, decision.ignored, state.position
             )
             try:
-                position = await _append(submission, world)
+                position = await handler.append(command, submission, world)
             except Conflict:
                 await world.pause(attempt)
                 continue
@@ -103,9 +132,3 @@ async def _decide_and_append(command: Command, origin: Origin, world: World) -> 
         raise
     await handler.abandon(command, facts, world)
     raise StoreOutOfReach
-
-
-async def _append(submission: Submission, world: World) -> Position:
-    if submission.changes is None and submission.origin.key is None:
-        return submission.position
-    return await world.events.append(submission)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
     from ocpi.identifiers import Party
     from write_side.domain.cpo import CpoDraft
     from write_side.domain.drafts import ConnectorStatusDraft, EvseDraft, LocationDraft, LocationPatch
     from write_side.domain.errors import Fault
+    from write_side.domain.uploads import Rows
+    from write_side.ports import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +63,50 @@ class RegisterCpo:
     draft: CpoDraft
 
 
-Command = PushLocations | PushEvse | ChangeEvseStatus | ChangeLocation | RegisterCpo
+@dataclass(frozen=True, slots=True)
+class ImportLocations:
+    """R9. rows: reads the file from its start; staging: where it waits while it is decided."""
+
+    party: Party
+    cpo_owner_id: int
+    rows: Callable[[], AsyncGenerator[Rows, None]]
+    staging: Staging
+
+
+@dataclass(frozen=True, slots=True)
+class StageLocations:
+    """R10. As ImportLocations."""
+
+    party: Party
+    rows: Callable[[], AsyncGenerator[Rows, None]]
+    staging: Staging
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveStaged:
+    """R16: all that is staged is registered."""
+
+    party: Party
+    cpo_owner_id: int
+    staging: Staging
+
+
+@dataclass(frozen=True, slots=True)
+class RejectStaged:
+    """R16: all that is staged is dropped."""
+
+    party: Party
+    staging: Staging
+
+
+Command = (
+    PushLocations
+    | PushEvse
+    | ChangeEvseStatus
+    | ChangeLocation
+    | RegisterCpo
+    | ImportLocations
+    | StageLocations
+    | ApproveStaged
+    | RejectStaged
+)

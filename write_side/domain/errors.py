@@ -16,13 +16,15 @@ class Fault:
     """One thing that is wrong with one field.
 
     field: path in the body, `locations[0].evses[1].uid`; rule: the contract's code without its value;
-    about: the value that makes the code whole (`DUPLICATE_EVSE_UID:123`), or empty.
+    about: the value that makes the code whole (`DUPLICATE_EVSE_UID:123`), or empty; row: of a CSV file, whose header
+    is 1: then the field is its column (contract §4).
     """
 
     field: str
     message: str
     rule: str = VALIDATION_ERROR
     about: str = ""
+    row: int | None = None
 
     @property
     def code(self) -> str:
@@ -62,9 +64,9 @@ class DomainError(Exception):
         """The whole code as the client sees it."""
         return f"{self.rule}:{self.about}" if self.about else self.rule
 
-    def at(self, field: str) -> Fault:
-        """The same refusal as one fault among others, at a field of the body."""
-        return Fault(field, self.text, self.rule, self.about)
+    def at(self, field: str, *, row: int | None = None) -> Fault:
+        """The same refusal as one fault among others, at a field of the body or a column of that row."""
+        return Fault(field, self.text, self.rule, self.about, row)
 
 
 class DuplicateEvseUid(DomainError):
@@ -169,9 +171,9 @@ class InvalidImage(DomainError):
         self.reason = reason
         super().__init__()
 
-    def at(self, field: str) -> Fault:
+    def at(self, field: str, *, row: int | None = None) -> Fault:
         """The same refusal as a fault, with its reason."""
-        return Fault(field, self.reason, self.rule)
+        return Fault(field, self.reason, self.rule, row=row)
 
 
 class LogoNotExists(DomainError):
@@ -212,6 +214,25 @@ class NoPartyIdLeft(DomainError):
     """All 17,576 party ids of the country are taken."""
 
     rule = "NO_PARTY_ID_LEFT"
+
+
+class InvalidFileType(DomainError):
+    """The file that was uploaded is no CSV."""
+
+    rule = "INVALID_FILE_TYPE"
+
+
+class NoConnector(DomainError):
+    """A row of a CSV file has no connector."""
+
+    rule = "PLEASE_PROVIDE_ATLEAST_ONE_CONNECTOR"
+    text = "expected at least one connector"
+
+
+class NothingPending(DomainError):
+    """The CPO has staged nothing that waits for its approval."""
+
+    rule = "NO_PENDING_LOCATIONS_AND_EVSES"
 
 
 class Conflict(Exception):

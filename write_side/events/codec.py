@@ -18,6 +18,7 @@ from write_side.events.location import (
     LocationPhotosAdded,
     LocationRegistered,
 )
+from write_side.events.pending import LocationsStaged, PendingEvent, StagedLocationsApproved, StagedLocationsRejected
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from write_side.events.ranges import Recorded
 
-Event = CpoEvent | LocationEvent | EvseEvent
+Event = CpoEvent | LocationEvent | EvseEvent | PendingEvent
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     CpoRegistered,
@@ -38,6 +39,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     EvseRegistered,
     EvseStatusChanged,
     ConnectorStatusChanged,
+    LocationsStaged,
+    StagedLocationsApproved,
+    StagedLocationsRejected,
 )
 
 

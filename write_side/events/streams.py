@@ -27,3 +27,8 @@ def evse_stream(party: Party, uid: str) -> UUID:
 def cpo_stream(party: Party) -> UUID:
     """The stream of one CPO."""
     return uuid5(NAMESPACE, f"cpo/{party}")
+
+
+def pending_stream(party: Party) -> UUID:
+    """The stream of what one CPO has uploaded for approval; apart from its own, since it may be long."""
+    return uuid5(NAMESPACE, f"pending/{party}")

@@ -22,14 +22,17 @@ from tests.support.builders import (
     evse_status_changed,
     location_changed,
     location_registered,
+    locations_staged,
     photo_replaced,
     photos_added,
     recorded,
+    staged_approved,
+    staged_rejected,
 )
 from write_side.domain import cpo, evse, location
 from write_side.events.codec import EVENTS, Codec, Event
 from write_side.events.cpo import CpoRegistered
-from write_side.events.streams import cpo_stream, evse_stream, location_stream
+from write_side.events.streams import cpo_stream, evse_stream, location_stream, pending_stream
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -55,6 +58,9 @@ HISTORY: tuple[Event, ...] = (
     evse_registered(),
     evse_status_changed("CHARGING"),
     connector_status_changed("OUTOFORDER", 2, version=3),
+    locations_staged(),
+    staged_approved(2),
+    staged_rejected(3),
 )
 """One event of each class, in an order in which they can happen."""
 
@@ -110,7 +116,8 @@ def test_the_golden_history_is_drawn() -> None:
     drawings = Drawings()
     for position, event in enumerate(HISTORY, start=1):
         draw(drawings, event, position)
-    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, len(HISTORY))]
+    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, 9)]
+    assert [(one.is_settled, one.locations) for one in drawings.pending.values()] == [(True, {})]
 
 
 def test_a_process_that_has_just_built_its_codec_reads_every_event() -> None:
@@ -131,10 +138,12 @@ def test_a_broken_state_is_an_error() -> None:
 
 
 def test_streams_are_the_same_for_ever() -> None:
-    assert [str(stream) for stream in (location_stream(1), evse_stream(PARTY, "A1"), cpo_stream(PARTY))] == [
+    streams = (location_stream(1), evse_stream(PARTY, "A1"), cpo_stream(PARTY), pending_stream(PARTY))
+    assert [str(stream) for stream in streams] == [
         "ee341198-a36c-5fd9-9052-44d76028fda5",
         "dcdf3e87-07d9-5584-8fd0-102d467a843d",
         "e29ce827-a446-55c5-abee-346f5ac9f73c",
+        "129aeed2-5579-5c3c-b50b-ab4b8470588b",
     ]
 
 
