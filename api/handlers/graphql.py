@@ -16,8 +16,10 @@ from aiohttp import web
 from aiohttp.payload import AsyncIterablePayload
 
 from api.calls import min_position
+from api.handlers.pages import graphiql
 from api.patience import Patience
 from api.refusals import BodyTooSlow, TooManyRequests
+from api.services import SERVICES
 from read_side.engine import Answer, GraphQLService
 from read_side.errors import Unavailable
 from read_side.faults import fault_of
@@ -28,6 +30,7 @@ from write_side.domain.errors import Faults, StoreOutOfReach
 PATH: Final = "/ocpi/cpo/graphql"
 
 JSON: Final = "application/json"
+HTML: Final = "text/html"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 
 STATUS_OF: Final = {
@@ -76,7 +79,9 @@ def graphql_routes(
     limit_bytes: largest body, after decompression; patience: how long it may take to come
     """
 
-    async def graphql(request: web.Request) -> web.Response:
+    async def graphql(request: web.Request) -> web.StreamResponse:
+        if _is_browser(request):
+            return graphiql(request.app[SERVICES].new_request_id())
         media_type = JSON
         try:
             media_type = _negotiated(request.headers.getall("Accept", []))
@@ -99,6 +104,15 @@ def graphql_routes(
         return _response(answer, media_type)
 
     return [web.route("*", PATH, graphql)]
+
+
+def _is_browser(request: web.Request) -> bool:
+    """Whether the request is for a page: a GET without a query, by a client that rather has HTML than JSON."""
+    if request.method not in {"GET", "HEAD"} or "query" in request.query:
+        return False
+    ranges = [_media_range(part) for part in ",".join(request.headers.getall("Accept", [])).split(",")]
+    best = max(ranges, key=lambda one: one[1])
+    return best[0] == HTML and best[1] > 0
 
 
 def _check_safe(request: web.Request, answer: Answer) -> None:
@@ -248,6 +262,7 @@ def _json(
     answer = web.Response(body=body, status=status, headers=headers)
     answer.headers["Content-Type"] = content_type
     answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Vary"] = "Accept"
     if status == 503:
         answer.headers["Retry-After"] = RETRY_AFTER_S
     if status == 408:
