@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
+from api.handlers.images import IMAGE, image
 from api.handlers.pages import page_routes
 from api.middleware import errors, name_the_request, request_id
 from api.openapi import document
@@ -26,6 +27,7 @@ def application(services: Services) -> web.Application:
     app[PATIENCE] = services.patience
     app.on_response_prepare.append(name_the_request)
     app.add_routes([web.route(route.method, route.path, route.handler, expect_handler=_continue) for route in ROUTES])
+    app.router.add_get(IMAGE, image)
     app.add_routes(page_routes(document(ROUTES)))
     return app
 

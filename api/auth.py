@@ -110,6 +110,12 @@ async def cpo_user(request: web.Request) -> Bearer:
     return bearer
 
 
+async def uploader(request: web.Request) -> Client | Bearer:
+    """The application, or the CPO's user, that calls R2. raises: as `accounts_client` and `cpo_user`."""
+    given = credentials(request)
+    return await cpo_user(request) if given is not None and given[0] == BEARER else accounts_client(request)
+
+
 async def machine(request: web.Request) -> tuple[Party, int]:
     """The CPO whose CREDENTIALS_TOKEN_C calls, and its cpo_owner_id; the path names it.
 

@@ -214,6 +214,12 @@ class RegisterBody(Body):
     logo: Text | None = None
 
 
+class LogoBody(Body):
+    """The body of R14."""
+
+    logo: Text
+
+
 class LoginBody(Body):
     """The body of R3. Nothing is trimmed: a password is what it is."""
 
@@ -275,3 +281,8 @@ def register_cpo(body: bytes) -> RegisterCpo:
 def login(body: bytes) -> LoginBody:
     """The pair of R3. raises: Faults."""
     return understood(LoginBody, body)[0]
+
+
+def logo_name(body: bytes) -> str:
+    """The file name of R14. raises: Faults."""
+    return understood(LogoBody, body)[0].logo

@@ -41,10 +41,13 @@ from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.secrets import SystemSecrets
 from write_side.accounts.tokens import Keys
 from write_side.adapters.google import GeocodingState
+from write_side.adapters.images import ObjectImages, S3Access, images_at
+from write_side.adapters.pictures import PictureCheck
 from write_side.events.codec import Codec
 from write_side.ports import Rules, World
 from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
+from write_side.store.loose_images import StoredLooseImages
 from write_side.store.outbox import Outbox
 from write_side.store.publisher import Publisher, events_after, log_head, log_id
 from write_side.store.staging import Stagings
@@ -237,12 +240,25 @@ async def outbox(settings: Settings, urls: Databases) -> AsyncIterator[Outbox]:
         yield Outbox(pool, secrets_of(settings), mailer_of(settings))
 
 
+def images_of(settings: Settings) -> ObjectImages:
+    """Where images lie: the configured folder or bucket, or DATA_DIR/images. raises: OSError for an unusable folder."""
+    secret = settings.s3_secret_access_key
+    access = S3Access(
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_access_key_id,
+        None if secret is None else secret.get_secret_value(),
+    )
+    return images_at(settings.images_url or (settings.data_dir.absolute() / "images").as_uri(), access)
+
+
 @dataclass(frozen=True, slots=True)
 class WriteSide:
     """Everything that commands and logins need, open."""
 
     world: World
     accounts: Accounts
+    images: ObjectImages
     stagings: Stagings
     pool: Pool
     geocoding: GeocodingState
@@ -264,6 +280,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
     codec = Codec()
     writer = Writer(Connector(urls.event_store, "emsp writer"), codec, patience_s=settings.append_patience_s)
     secrets = secrets_of(settings)
+    images = images_of(settings)
     geocoding = GeocodingState()
     async with (
         event_store_pool(settings, urls.event_store) as pool,
@@ -274,9 +291,13 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
             events=EventStore(pool, writer, Aggregates(pool, codec, capacity=settings.aggregates_remembered)),
             geocoder=geocoder,
             secrets=secrets,
+            pictures=PictureCheck(max_bytes=settings.image_bytes),
+            images=images,
+            loose_images=StoredLooseImages(pool),
             rules=Rules(
                 country_code=settings.country_code,
                 max_evses_per_location=settings.evses_per_location,
+                max_photos_per_location=settings.photos_per_location,
                 mail_sender=settings.mail_from,
             ),
             clock=now,
@@ -304,7 +325,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
             at_once=settings.uploads_at_once,
             patience_s=settings.upload_patience_s,
         )
-        yield WriteSide(world, accounts, stagings, pool, geocoding)
+        yield WriteSide(world, accounts, images, stagings, pool, geocoding)
 
 
 @asynccontextmanager
@@ -399,6 +420,7 @@ async def api_application(
     services = Services(
         world=write_side.world,
         accounts=write_side.accounts,
+        images=write_side.images,
         reports=Reports(views, settings.min_position_wait_s),
         pending=PendingReports(views, settings.min_position_wait_s),
         stagings=write_side.stagings,

@@ -13,6 +13,7 @@ from projections.generations import LIVE, generation_in
 from projections.migrate import views_version
 from write_side.domain.errors import StoreOutOfReach
 from write_side.store.housekeeping import forget_answers
+from write_side.store.loose_images import remove_next
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from write_side.ports import Images
     from write_side.store.outbox import Outbox
 
 MAIL_TICK_S: Final = 1.0
 REBUILD_PAUSE_S: Final = 10.0
 REBUILD: Final = (sys.executable, "-c", "from api.cli import main; main()", "rebuild")
 COUNT_TICK_S: Final = 5.0
+IMAGES_TICK_S: Final = 1.0
 HOUSEKEEPING_TICK_S: Final = 3_600.0
 LAST_MAIL_S: Final = 5.0
 """How long a mail that is under way may take at the end of the process: stopped earlier it would be sent again."""
@@ -63,6 +66,17 @@ async def count_mails(outbox: Outbox) -> None:
         except StoreOutOfReach as trouble:
             log.warning("mails can't be counted", error=repr(trouble.__cause__))
         await asyncio.sleep(COUNT_TICK_S)
+
+
+async def remove_images(pool: asyncpg.Pool[Any], images: Images, *, tick_s: float = IMAGES_TICK_S) -> None:
+    """Remove images that nobody wants any more, for ever. tick_s: how often it looks."""
+    while True:
+        try:
+            while await remove_next(pool, images):
+                pass
+        except StoreOutOfReach as trouble:
+            log.warning("images wait for the store", error=repr(trouble.__cause__))
+        await asyncio.sleep(tick_s)
 
 
 async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:

@@ -83,6 +83,7 @@ PARAMETERS: Final[dict[str, Json]] = {
 
 PATH_PARAMETERS: Final[dict[str, Json]] = {
     "location_id": {"type": "integer", "minimum": 1, "maximum": MAX_INT},
+    "photo_id": {"type": "integer", "minimum": 1, "maximum": MAX_INT},
 }
 """Those that are not just text."""
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from api import compose, metrics
 from api.handlers.health import Check, health_routes, metrics_route
-from api.loops import build_outdated_views, count_mails, keep_house, send_mails
+from api.loops import build_outdated_views, count_mails, keep_house, remove_images, send_mails
 from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
 from api.serving import serving
 from api.welcome import print_welcome
@@ -147,7 +147,10 @@ async def _api(
         app = await stack.enter_async_context(compose.api_application(settings, urls, write_side, views))
         app.add_routes(health_routes(all_checks))
         await stack.enter_async_context(
-            compose.running(keep_house(write_side.pool, timedelta(days=settings.idempotency_days)))
+            compose.running(
+                keep_house(write_side.pool, timedelta(days=settings.idempotency_days)),
+                remove_images(write_side.pool, write_side.images),
+            )
         )
         await stack.enter_async_context(metrics_server(settings, API_METRICS_PORT, all_checks, registry))
         yield await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, manners))

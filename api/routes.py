@@ -14,7 +14,7 @@ from api.auth import Auth
 from api.calls import IGNORED
 from api.envelope import SUCCESS
 from api.forms import Body
-from api.handlers import cpos, reports, sessions, uploads, webhooks
+from api.handlers import cpos, logos, photos, reports, sessions, uploads, webhooks
 from api.multipart import Upload
 from write_side.domain import errors
 from write_side.domain.errors import DomainError
@@ -68,6 +68,16 @@ ROUTES: Final = (
         appends=True,
     ),
     Route(
+        "R2",
+        "POST",
+        "/ocpi/cpo/2.2/cpo/upload",
+        logos.upload_logo,
+        summary="Upload an image that may become a logo: anybody's for a day, or with an access token that CPO's alone",
+        auth=(Auth.CLIENT, Auth.USER),
+        body=Upload("cpo_logo"),
+        refusals=(errors.MissingFile, errors.TooManyFiles, errors.InvalidImage),
+    ),
+    Route(
         "R3",
         "POST",
         "/ocpi/cpo/api/auth/v1/login",
@@ -78,6 +88,40 @@ ROUTES: Final = (
         answer=answers.Tokens,
         message=sessions.SUCCESS,
         headers=(str(hdrs.CACHE_CONTROL),),
+    ),
+    Route(
+        "R7",
+        "POST",
+        "/ocpi/cpo/api/v1/locations/photos/uploads",
+        photos.add_photos,
+        summary="Add photos to a location",
+        auth=(Auth.USER,),
+        body=Upload("location_photos", photos.MAX_PHOTOS, ("location_id",)),
+        refusals=(
+            errors.LocationNotFound,
+            errors.LocationIsNotAssociated,
+            errors.TooManyFiles,
+            errors.MissingFile,
+            errors.InvalidImage,
+        ),
+        appends=True,
+    ),
+    Route(
+        "R8",
+        "PATCH",
+        "/ocpi/cpo/api/v1/locations/photos/uploads/{photo_id}",
+        photos.replace_photo,
+        summary="Put another image in the place of a photo",
+        auth=(Auth.USER,),
+        body=Upload("location_photo"),
+        refusals=(
+            errors.LocationPhotoNotExists,
+            errors.LocationPhotoIsNotAssociated,
+            errors.TooManyFiles,
+            errors.MissingFile,
+            errors.InvalidImage,
+        ),
+        appends=True,
     ),
     Route(
         "R9",
@@ -134,6 +178,17 @@ ROUTES: Final = (
         auth=(Auth.USER,),
         answer=answers.Details,
         awaits_views=True,
+    ),
+    Route(
+        "R14",
+        "PATCH",
+        "/ocpi/cpo/2.2/cpo/logo/upload",
+        logos.change_logo,
+        summary="Make an upload the caller's logo",
+        auth=(Auth.USER,),
+        body=bodies.LogoBody,
+        refusals=(errors.LogoNotUnique, errors.LogoNotExists),
+        appends=True,
     ),
     Route(
         "R15",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from read_side.pending import PendingReports
     from read_side.reports import Reports
     from write_side.accounts.login import Accounts
+    from write_side.adapters.images import ObjectImages
     from write_side.ports import World
     from write_side.store.staging import Stagings
 
@@ -27,6 +28,7 @@ class Services:
 
     world: World
     accounts: Accounts
+    images: ObjectImages
     reports: Reports
     pending: PendingReports
     stagings: Stagings

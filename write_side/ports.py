@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from ocpi.identifiers import Party
     from write_side.domain.aggregates import Aggregate
     from write_side.domain.changes import Changes, Claim
+    from write_side.domain.cpo import Upload
     from write_side.domain.place import Ask, Placed
     from write_side.domain.uploads import EvseRow, LocationOfRows
     from write_side.events.pending import LocationsStaged
     from write_side.events.ranges import Position
 
-IdKind = Literal["location", "connector", "cpo_owner"]
+IdKind = Literal["location", "connector", "cpo_owner", "photo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +228,38 @@ class Images(Protocol):
         """Remove an image; one that is not there is removed already. raises: ImagesOutOfReach."""
 
 
+class LooseImages(Protocol):
+    """Remembers stored images of which no event speaks: an append's `images_used` are no longer among them.
+
+    Every method raises: StoreOutOfReach
+    """
+
+    async def announce(self, names: Sequence[str]) -> None:
+        """Images of these names are about to be stored. What is then neither offered nor used is removed."""
+
+    async def offer_to_all(self, upload: Upload, client: str) -> None:
+        """For a day any CPO may take that image, which a Basic client has sent."""
+
+    async def offer_to_one(self, upload: Upload, cpo_owner_id: int) -> None:
+        """That CPO may take that image, and nobody else."""
+
+    async def own(self, cpo_owner_id: int, filename: str) -> list[Upload]:
+        """What that CPO has sent under that file name and not taken, the newest first."""
+
+    async def shared(self, filename: str) -> list[Upload]:
+        """What anybody may take under that file name; two where there are several."""
+
+    async def let_go(self, names: Sequence[str]) -> None:
+        """Nobody wants these any more: they are removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The limits that decisions keep; from the settings."""
 
     country_code: str = "PH"
     max_evses_per_location: int = 500
+    max_photos_per_location: int = 50
     temporary_password_days: int = 14
     mail_sender: str = "no-reply@emsp.example"
 
@@ -244,6 +271,9 @@ class World:
     events: Events
     geocoder: Geocoder
     secrets: Secrets
+    pictures: Pictures
+    images: Images
+    loose_images: LooseImages
     rules: Rules
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]

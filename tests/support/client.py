@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 
@@ -37,6 +38,14 @@ class Cpo:
     country_code: str
     party_id: str
     token_c: str
+
+
+class FormPart(NamedTuple):
+    """One part of a form. filename None: a field."""
+
+    name: str
+    content: bytes | str
+    filename: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,17 @@ class Client:
         assert reply.status == 200, reply.body
         token: str = reply.body["data"]["access_token"]
         return token
+
+    async def send_form(self, method: str, path: str, authorization: str, *parts: FormPart, **headers: str) -> Reply:
+        """One call with a multipart body; headers are written with _ for -."""
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+        for part in parts:
+            content = part.content if isinstance(part.content, str) else io.BytesIO(part.content)
+            form.add_field(part.name, content, filename=part.filename)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named["Authorization"] = authorization
+        async with self.session.request(method, self.base_url + path, data=form, headers=named) as response:
+            return Reply(response.status, await response.json(content_type=None), response.headers)
 
     async def ask(self, query: str, *, token: str | None = None, **headers: str) -> Any:
         """The `data` of a GraphQL query, as a CPO's user or as the application."""

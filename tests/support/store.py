@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
+from obstore.store import MemoryStore
 
 from api.compose import pause_before_next_try
 from api.migrate import migrate_event_store
 from tests.support.builders import CODEC, PARTY, evse_status_changed
 from tests.support.drafts import BY_ADDRESS
 from write_side.accounts.secrets import SystemSecrets
+from write_side.adapters.images import ObjectImages
+from write_side.adapters.pictures import PictureCheck
 from write_side.domain.changes import Changes, Claim
 from write_side.events.ranges import Position
 from write_side.ports import IdempotencyKey, Origin, Rules, Submission, World
 from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
+from write_side.store.loose_images import StoredLooseImages
 from write_side.store.publisher import events_after
 from write_side.store.writer import Writer
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from write_side.domain.place import Ask, Placed
     from write_side.events.codec import Codec
     from write_side.events.ranges import Recorded
+    from write_side.ports import Images
 
 WRITER: Final = "a test's writer"
 SECRETS: Final = SystemSecrets(b"seal-key-of-a-test-deployment-0000001")
@@ -78,12 +83,13 @@ async def migrated(dsn: str) -> str:
 EMPTY: Final = """
     set session_replication_role = replica;
     truncate es.events, es.claims, es.commands, es.party_ids, es.users, es.tokens_c, es.sessions, es.login_tries,
-             es.outbox_mail, es.snapshots;
+             es.outbox_mail, es.snapshots, es.loose_images;
     update es.head set pos = 0;
     update es.publisher set pos = 0;
     alter sequence es.location_ids restart;
     alter sequence es.connector_ids restart;
-    alter sequence es.cpo_owner_ids restart
+    alter sequence es.cpo_owner_ids restart;
+    alter sequence es.photo_ids restart
 """
 ANYBODY: Final = """
     select pg_terminate_backend(pid, 5000)
@@ -111,6 +117,7 @@ async def a_store(
     via: Proxy | None = None,
     patience_s: float = 10.0,
     rules: Rules | None = None,
+    images: Images | None = None,
     codec: Codec = CODEC,
     remembered: int = 100,
 ) -> AsyncIterator[Store]:
@@ -132,6 +139,9 @@ async def a_store(
             events,
             Olongapo(),
             SECRETS,
+            PictureCheck(max_bytes=5 * 1024 * 1024),
+            ObjectImages(MemoryStore()) if images is None else images,
+            StoredLooseImages(pool),
             rules or Rules(),
             lambda: datetime.now(UTC),
             uuid4,

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from api import compose
 from api.compose import Databases, WriteSide
-from api.loops import send_mails
+from api.loops import remove_images, send_mails
 from api.serving import serving
 from api.settings import Settings
 from tests.support.client import Client
@@ -59,6 +59,7 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
             "data_dir": folder,
             "clients": f"app:{SECRET},reader:{READ_ONLY_SECRET}:read,desk:{ACCOUNTS_ONLY_SECRET}:accounts",
             "rate_register": "1000/minute",
+            "rate_logo_upload": "1000/minute",
             **KEYS,
             **settings,
         }
@@ -72,7 +73,8 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         write_side = await stack.enter_async_context(compose.write_side(configured, urls))
         outbox = await stack.enter_async_context(compose.outbox(configured, urls))
         mail = send_mails(outbox, tick_s=0.02)
-        await stack.enter_async_context(compose.running(publisher.run(), consumer.run(), mail))
+        images = remove_images(write_side.pool, write_side.images, tick_s=0.02)
+        await stack.enter_async_context(compose.running(publisher.run(), consumer.run(), mail, images))
         views = await stack.enter_async_context(compose.views_pool(configured, urls.read_model))
         app = await stack.enter_async_context(
             compose.api_application(configured, urls, write_side, views, schema_name=f"emsp {next(_numbers)}")

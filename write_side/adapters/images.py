@@ -99,6 +99,15 @@ class ObjectImages:
                 raise ImageMissing from None
         return StoredImage(found.meta["size"], _chunks(found.stream(min_chunk_size=CHUNK_BYTES)))
 
+    async def size(self, name: str) -> int:
+        """Bytes of a stored image. raises: ImageMissing, ImagesOutOfReach."""
+        with _reaching():
+            try:
+                found = await self._store.head_async(name)
+            except FileNotFoundError:
+                raise ImageMissing from None
+        return found["size"]
+
     async def remove(self, name: str) -> None:
         """Remove an image; one that is not there is removed already. raises: ImagesOutOfReach."""
         with _reaching():

@@ -9,8 +9,10 @@ from email.policy import SMTPUTF8
 from typing import TYPE_CHECKING
 
 from ocpi.identifiers import Party, folded
+from write_side.commands.logos import taken
 from write_side.domain import cpo as cpos
 from write_side.domain.changes import Changes, Claim, Decision, NewTokenC, NewUser, SealedMail
+from write_side.domain.cpo import Cpo, change_logo
 from write_side.domain.errors import CpoOwnerNameExists, Fault, Faults, NoPartyIdLeft, UsernameExists
 from write_side.events.ranges import Position
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from write_side.commands.wishes import RegisterCpo
+    from write_side.domain.cpo import Upload
+    from write_side.events.cpo import CpoEvent
     from write_side.ports import World
 
 SUCCESS = "SUCCESS"
@@ -43,11 +47,12 @@ class RegisterFacts:
 
 @dataclass(frozen=True, slots=True)
 class RegisterState:
-    """Which of the names are taken, ignoring case."""
+    """Which of the names are taken, ignoring case. logo: the only upload that the draft's logo can mean, or None."""
 
     username_taken: bool
     name_taken: bool
     position: Position
+    logo: Upload | None = None
 
 
 def _claims(command: RegisterCpo) -> list[tuple[str, str]]:
@@ -116,10 +121,13 @@ def welcome_mail(
 
 
 async def load_register(command: RegisterCpo, _facts: RegisterFacts | None, world: World) -> RegisterState:
-    """Whether the names are free."""
+    """Whether the names are free, and whether the logo was uploaded."""
+    filename = command.draft.logo
+    uploads = [] if filename is None else await world.loose_images.shared(filename)
     owners = await world.events.claim_owners(_claims(command))
     scopes = {scope for scope, _ in owners}
-    return RegisterState(USERNAMES in scopes, CPO_OWNER_NAMES in scopes, Position(0))
+    logo = uploads[0] if len(uploads) == 1 else None
+    return RegisterState(USERNAMES in scopes, CPO_OWNER_NAMES in scopes, Position(0), logo)
 
 
 def refuse_taken_names(state: RegisterState) -> None:
@@ -138,13 +146,19 @@ def decide_register(command: RegisterCpo, facts: RegisterFacts, state: RegisterS
     refuse_taken_names(state)
     event = cpos.register(command.draft, party=facts.party, cpo_owner_id=facts.cpo_owner_id, at=facts.at)
     owner = str(facts.cpo_owner_id)
+    events: tuple[CpoEvent, ...] = (event,)
+    claims = [Claim(scope, key, owner) for scope, key in _claims(command)]
+    if state.logo is not None and (changed := change_logo(Cpo.from_registered(event), state.logo, at=facts.at)):
+        events = (event, changed)
+        claims.append(taken(state.logo, facts.cpo_owner_id))
     changes = Changes(
         facts.party,
-        (event,),
-        tuple(Claim(scope, key, owner) for scope, key in _claims(command)),
+        events,
+        tuple(claims),
         (NewUser(command.draft.username, facts.cpo_owner_id, CPO_OWNER, facts.password_hash, facts.temporary_until),),
         (NewTokenC(facts.token_hash, facts.cpo_owner_id),),
         (facts.mail,),
+        images_used=() if state.logo is None else (state.logo.name,),
     )
     return Decision(changes, SUCCESS)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from write_side.commands import cpos, evses, locations, uploads
+from write_side.commands import cpos, evses, locations, logos, photos, uploads
 from write_side.commands.wishes import (
+    AddLocationPhotos,
     ApproveStaged,
+    ChangeCpoLogo,
     ChangeEvseStatus,
     ChangeLocation,
     Command,
@@ -15,6 +17,7 @@ from write_side.commands.wishes import (
     PushLocations,
     RegisterCpo,
     RejectStaged,
+    ReplaceLocationPhoto,
     StageLocations,
 )
 from write_side.domain.errors import Conflict, DomainError, Faults, IdempotencyKeyReused, KeyTaken, StoreOutOfReach
@@ -73,6 +76,11 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
         uploads.prepare_approve, uploads.load_approve, uploads.decide_upload, append=uploads.append_upload
     ),
     RejectStaged: Handler(uploads.prepare_reject, uploads.load_reject, uploads.decide_reject),
+    AddLocationPhotos: Handler(photos.prepare_add, photos.load_add, photos.decide_add, photos.abandon_add),
+    ReplaceLocationPhoto: Handler(
+        photos.prepare_replace, photos.load_replace, photos.decide_replace, photos.abandon_replace
+    ),
+    ChangeCpoLogo: Handler(logos.prepare_logo, logos.load_logo, logos.decide_logo),
 }
 
 
@@ -82,7 +90,7 @@ async def dispatch(command: Command, origin: Origin, world: World) -> Answer:
     returns: the contract's payload and the position of the last event; under a key that was used for the same body
              before, what was answered then
     raises:  Faults, DomainError  refused
-             GeocoderOutOfReach   nothing was done
+             GeocoderOutOfReach, ImagesOutOfReach  nothing was done
              StoreOutOfReach      nothing was half done; where the store's answer was lost, unknown whether it was done
     """
     if (answer := await _remembered(origin.key, world)) is not None:

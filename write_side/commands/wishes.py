@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from write_side.domain.errors import Fault
     from write_side.domain.uploads import Rows
     from write_side.ports import Staging
+
+
+class ImageFile(NamedTuple):
+    """A file of a call that is to be an image. field: where it stood in the call; file: at its start."""
+
+    field: str
+    filename: str
+    file: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,35 @@ class RejectStaged:
     staging: Staging
 
 
+@dataclass(frozen=True, slots=True)
+class AddLocationPhotos:
+    """R7. files: at least one."""
+
+    party: Party
+    cpo_owner_id: int
+    location_id: int
+    files: tuple[ImageFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceLocationPhoto:
+    """R8."""
+
+    party: Party
+    cpo_owner_id: int
+    photo_id: int
+    file: ImageFile
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCpoLogo:
+    """R14. filename: of an upload, or of the logo that the CPO has."""
+
+    party: Party
+    cpo_owner_id: int
+    filename: str
+
+
 Command = (
     PushLocations
     | PushEvse
@@ -109,4 +146,7 @@ Command = (
     | StageLocations
     | ApproveStaged
     | RejectStaged
+    | AddLocationPhotos
+    | ReplaceLocationPhoto
+    | ChangeCpoLogo
 )

@@ -53,7 +53,8 @@ class SealedMail:
 class Changes:
     """Everything that one command changes.
 
-    party: whose data; events: of several streams, each numbered on from the version that was loaded.
+    party: whose data; events: of several streams, each numbered on from the version that was loaded;
+    images_used, images_replaced: names of stored images that these events begin, or cease, to speak of.
     """
 
     party: Party
@@ -62,6 +63,8 @@ class Changes:
     users: tuple[NewUser, ...] = ()
     tokens: tuple[NewTokenC, ...] = ()
     mails: tuple[SealedMail, ...] = ()
+    images_used: tuple[str, ...] = ()
+    images_replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

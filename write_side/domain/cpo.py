@@ -125,7 +125,7 @@ def all_party_ids() -> Iterator[str]:
 
 
 def register(draft: CpoDraft, *, party: Party, cpo_owner_id: int, at: datetime) -> CpoRegistered:
-    """The event that makes a CPO known. A logo that was not uploaded is no fault: it is None until R14."""
+    """The event that makes a CPO known. Its logo is None; where it was uploaded, `change_logo` follows."""
     return CpoRegistered(
         cpo_stream(party),
         1,

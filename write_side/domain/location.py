@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ocpi.identifiers import Party
-from write_side.domain.errors import LocationNotFound, LocationPhotoNotExists, TooManyFiles
+from write_side.domain.errors import LocationNotFound
 from write_side.events.location import (
     LocationChanged,
     LocationData,
@@ -163,19 +163,13 @@ def _moved(location: Location, patch: LocationPatch, placed: Placed) -> Location
     return moved
 
 
-def add_photos(
-    location: Location, photos: Sequence[PhotoData], *, max_photos: int, at: datetime
-) -> LocationPhotosAdded:
-    """The event that adds photos. raises: TooManyFiles  the location would have more than max_photos."""
-    if len(location.photos) + len(photos) > max_photos:
-        raise TooManyFiles
+def add_photos(location: Location, photos: Sequence[PhotoData], *, at: datetime) -> LocationPhotosAdded:
+    """The event that adds photos behind those that are there; at least one."""
     return LocationPhotosAdded(location_stream(location.id), location.version + 1, at, location.id, list(photos))
 
 
 def replace_photo(location: Location, photo_id: int, name: str, *, at: datetime) -> LocationPhotoReplaced:
-    """The event that puts another image in a photo's place. raises: LocationPhotoNotExists."""
-    if photo_id not in location.photos:
-        raise LocationPhotoNotExists
+    """The event that puts another image in the place of a photo of the location."""
     return LocationPhotoReplaced(location_stream(location.id), location.version + 1, at, location.id, photo_id, name)
 
 

@@ -43,10 +43,12 @@ CLAIMS_IN_SCOPES: Final = """
 TAKE_LOCATION_IDS: Final = "select nextval('es.location_ids') from generate_series(1, $1)"
 TAKE_CONNECTOR_IDS: Final = "select nextval('es.connector_ids') from generate_series(1, $1)"
 TAKE_CPO_OWNER_IDS: Final = "select nextval('es.cpo_owner_ids') from generate_series(1, $1)"
+TAKE_PHOTO_IDS: Final = "select nextval('es.photo_ids') from generate_series(1, $1)"
 TAKE_IDS: Final[dict[IdKind, str]] = {
     "location": TAKE_LOCATION_IDS,
     "connector": TAKE_CONNECTOR_IDS,
     "cpo_owner": TAKE_CPO_OWNER_IDS,
+    "photo": TAKE_PHOTO_IDS,
 }
 
 REMEMBERED: Final = """

@@ -1,10 +1,11 @@
-"""What a registration brings besides its event, in the append's transaction: user, token hash, sealed mail."""
+"""What a command brings besides its events, in the append's transaction: user, token hash, sealed mail, images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from ocpi.identifiers import folded
+from write_side.store.loose_images import write_images
 
 if TYPE_CHECKING:
     import asyncpg
@@ -28,8 +29,14 @@ INSERT_MAIL: Final = """
 """
 
 
+def brings_more(changes: Changes) -> bool:
+    """Whether there is anything to write besides events and claims."""
+    brought = (changes.users, changes.tokens, changes.mails, changes.images_used, changes.images_replaced)
+    return any(brought)
+
+
 async def insert_newcomers(connection: asyncpg.Connection[Any], changes: Changes) -> None:
-    """Insert the users, tokens and mails of accepted changes."""
+    """Write the users, tokens, mails and images of accepted changes."""
     party = changes.party
     for user in changes.users:
         await connection.execute(
@@ -49,3 +56,4 @@ async def insert_newcomers(connection: asyncpg.Connection[Any], changes: Changes
         )
     for mail in changes.mails:
         await connection.execute(INSERT_MAIL, mail.message_id, mail.sealed, str(party))
+    await write_images(connection, changes)

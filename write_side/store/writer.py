@@ -17,7 +17,7 @@ import structlog
 from write_side.domain.errors import Conflict, KeyTaken, StoreOutOfReach
 from write_side.events.ranges import Position
 from write_side.store.batch import APPEND, Encoded, arguments_of, encoded, touched_by
-from write_side.store.newcomers import insert_newcomers
+from write_side.store.newcomers import brings_more, insert_newcomers
 from write_side.trouble import BROKEN
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Writer:
         try:
             arguments = arguments_of([waiting.rows for waiting in batch])
             changes = [waiting.submission.changes for waiting in batch]
-            if not any(c and (c.users or c.tokens or c.mails) for c in changes):
+            if not any(c and brings_more(c) for c in changes):
                 rows = await connection.fetch(APPEND, *arguments)
                 return [(row["outcome"], row["pos"]) for row in rows]
             async with connection.transaction():

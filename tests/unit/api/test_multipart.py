@@ -9,7 +9,7 @@ import pytest
 from aiohttp import StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.multipart import MAX_FIELD_BYTES, MAX_PARTS, SPOOL_BYTES, FilePart, Form, multipart_form
@@ -126,6 +126,7 @@ async def test_what_is_around_the_form_is_ignored() -> None:
     assert (await read(b"preamble\r\n" + encoded(Part("a", b"1")) + b"epilogue")).fields == {"a": ["1"]}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_however_it_is_cut_it_is_the_same_form(data: st.DataObject) -> None:
     names = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters='"%\\'), min_size=1, max_size=10)
@@ -241,6 +242,7 @@ async def test_wrong_names_and_fields_are_told_at_once() -> None:
     assert [field for field, _ in found] == ["", "", "a", "b", "c", "d"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_comes_is_a_form_or_a_refusal(rubbish: bytes) -> None:
     async def check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTPUTF8
@@ -18,9 +19,9 @@ from tests.support.spec import Spec, claims_of
 from write_side.commands.cpos import RegisterFacts, RegisterState, decide_register, welcome_mail
 from write_side.commands.wishes import RegisterCpo
 from write_side.domain.changes import Claim, NewTokenC, NewUser, SealedMail
-from write_side.domain.cpo import all_party_ids, preferred_party_ids
+from write_side.domain.cpo import Upload, all_party_ids, preferred_party_ids
 from write_side.domain.errors import CpoOwnerNameExists, UsernameExists
-from write_side.events.cpo import CpoRegistered
+from write_side.events.cpo import CpoLogoChanged, CpoRegistered
 from write_side.events.ranges import Position
 from write_side.events.streams import cpo_stream
 
@@ -86,6 +87,18 @@ def test_names_keep_their_case_and_are_claimed_without_it() -> None:
 
 def test_a_logo_that_was_not_uploaded_is_no_fault() -> None:
     registering.given().when(RegisterCpo(a_cpo_draft(logo="ours.png")), FACTS).then(registered(logo=None))
+
+
+def test_a_logo_that_was_uploaded_is_taken() -> None:
+    def uploaded(command: RegisterCpo, events: tuple[object, ...]) -> RegisterState:
+        return replace(names_taken(command, events), logo=Upload("01.png", "ours.png"))
+
+    given = Spec(decide_register, uploaded).given().when(RegisterCpo(a_cpo_draft(logo="ours.png")), FACTS)
+    changed = CpoLogoChanged(cpo_stream(PARTY), 2, NOON, 7, "PH", "ABC", "01.png", "ours.png")
+    decision = given.then(registered(logo=None), changed)
+    assert claims_of(decision)[-1] == Claim("upload", "01.png", "7")
+    assert decision.changes is not None
+    assert decision.changes.images_used == ("01.png",)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from obstore.store import MemoryStore
 
 from tests.support.builders import NOON, PARTY, evse_registered, evse_status_changed
 from tests.support.drafts import BY_ADDRESS, a_cpo_draft, a_location_draft
+from tests.support.loose_images import LooseImagesInMemory
 from write_side.accounts.secrets import SystemSecrets
+from write_side.adapters.images import ObjectImages
+from write_side.adapters.pictures import PictureCheck
 from write_side.commands.dispatch import MAX_DECISIONS, dispatch
 from write_side.commands.wishes import ChangeEvseStatus, Command, PushLocations, RegisterCpo
 from write_side.domain import evse
@@ -120,6 +124,9 @@ def world(store: Store, geocoder: Map | None = None) -> World:
         store,
         geocoder or Map(),
         SECRETS,
+        PictureCheck(max_bytes=1_000_000),
+        ObjectImages(MemoryStore()),
+        LooseImagesInMemory(),
         Rules(),
         lambda: NOON,
         lambda: UUID(int=next(ids)),

@@ -7,7 +7,7 @@ import io
 from typing import IO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -173,6 +173,7 @@ async def test_a_file_over_the_limit_is_refused() -> None:
     assert refused.value.reason == f"larger than {len(SVG)} bytes"
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_spoiled_pictures_are_shown_or_refused(data: st.DataObject) -> None:
     kind, filename = data.draw(st.sampled_from([("PNG", "a.png"), ("JPEG", "a.jpg"), ("SVG", "a.svg")]))
