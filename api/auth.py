@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from api.clients import Client, Clients
     from ocpi.identifiers import Party
+    from write_side.accounts.login import LoggedIn
     from write_side.accounts.tokens import Bearer
 
 
@@ -95,17 +96,22 @@ def _client_with(request: web.Request, scope: str) -> Client:
     return client
 
 
+def _bearer_token(request: web.Request) -> str:
+    """The token of a call that takes one. raises: Unauthorized."""
+    request[CHALLENGE] = "Bearer"
+    given = credentials(request)
+    if given is None or given[0] != BEARER:
+        raise Unauthorized
+    return given[1]
+
+
 async def cpo_user(request: web.Request) -> Bearer:
     """The CPO's user whose access token calls.
 
     raises: Unauthorized, TokenExpired, TooManyRequests, StoreOutOfReach
     """
-    request[CHALLENGE] = "Bearer"
-    given = credentials(request)
-    if given is None or given[0] != BEARER:
-        raise Unauthorized
     services = request.app[SERVICES]
-    bearer = await services.accounts.bearer(given[1])
+    bearer = await services.accounts.bearer(_bearer_token(request))
     services.rates.user.count(str(bearer.party))
     return bearer
 
@@ -116,17 +122,24 @@ async def uploader(request: web.Request) -> Client | Bearer:
     return await cpo_user(request) if given is not None and given[0] == BEARER else accounts_client(request)
 
 
+async def refreshed(request: web.Request) -> LoggedIn:
+    """Another pair of tokens for the refresh token that calls (R4).
+
+    raises: Unauthorized, TokenExpired, RefreshTokenReused, TooManyRequests, StoreOutOfReach
+    """
+    services = request.app[SERVICES]
+    token = _bearer_token(request)
+    services.rates.login.count("refresh", caller_network(request))
+    return await services.accounts.refresh(token)
+
+
 async def machine(request: web.Request) -> tuple[Party, int]:
     """The CPO whose CREDENTIALS_TOKEN_C calls, and its cpo_owner_id; the path names it.
 
     raises: in the contract's order: Unauthorized, Forbidden, InvalidCountryCode; TooManyRequests
     """
-    request[CHALLENGE] = "Bearer"
-    given = credentials(request)
-    if given is None or given[0] != BEARER:
-        raise Unauthorized
     services = request.app[SERVICES]
-    party, cpo_owner_id = await services.accounts.machine(given[1])
+    party, cpo_owner_id = await services.accounts.machine(_bearer_token(request))
     if folded(request.match_info["party_id"]) != folded(party.party_id):
         raise Forbidden
     if folded(request.match_info["country_code"]) != folded(party.country_code):

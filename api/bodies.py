@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -34,6 +34,7 @@ from api.values import (
     Whole,
     fault,
 )
+from write_side.accounts.passwords import PasswordChange
 from write_side.commands.wishes import (
     ChangeEvseStatus,
     ChangeLocation,
@@ -220,11 +221,22 @@ class LogoBody(Body):
     logo: Text
 
 
+Password: TypeAlias = Annotated[str, Field(strict=True, max_length=1_000)]
+
+
 class LoginBody(Body):
     """The body of R3. Nothing is trimmed: a password is what it is."""
 
     username: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
-    password: Annotated[str, Field(strict=True, min_length=1, max_length=1_000)]
+    password: Annotated[Password, Field(min_length=1)]
+
+
+class ChangePasswordBody(Body):
+    """The body of R6. Nothing is trimmed; what a password must be is a rule with a code of its own."""
+
+    old_password: Password
+    new_password: Password
+    confirm_password: Password
 
 
 class PageQuery(Body):
@@ -286,3 +298,9 @@ def login(body: bytes) -> LoginBody:
 def logo_name(body: bytes) -> str:
     """The file name of R14. raises: Faults."""
     return understood(LogoBody, body)[0].logo
+
+
+def change_password(body: bytes) -> PasswordChange:
+    """What R6 wishes. raises: Faults."""
+    form, _ = understood(ChangePasswordBody, body)
+    return PasswordChange(form.old_password, form.new_password, form.confirm_password)

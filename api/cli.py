@@ -10,7 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from api import rebuild_commands, reports, roles
+from api import cpo_commands, rebuild_commands, reports, roles
 from api.clients import WrongClients
 from api.compose import first_client
 from api.demo.calls import DemoFailed
@@ -20,6 +20,8 @@ from api.log import set_up_logging
 from api.migrate import ChangedMigration
 from api.settings import WrongSettings, read_settings
 from projections.generations import Refused
+from write_side.commands.wishes import ResetPassword, RotateTokenC
+from write_side.domain.errors import StoreOutOfReach, UnknownCpo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,6 +35,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+cpo = typer.Typer(help="Replace a CPO's secrets: it gets new ones by mail, and its sessions end.", no_args_is_help=True)
+app.add_typer(cpo, name="cpo")
+
 EXPECTED = (
     WrongSettings,
     WrongClients,
@@ -43,6 +48,9 @@ EXPECTED = (
     roles.NotReady,
     Refused,
     rebuild_commands.ViewsDiffer,
+    cpo_commands.WrongParty,
+    UnknownCpo,
+    StoreOutOfReach,
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -125,6 +133,18 @@ def verify(
 ) -> None:
     """Replay the events and compare with the live views, row by row; exit 1 where they differ."""
     _run(lambda settings: rebuild_commands.verify(settings, repair=repair or []))
+
+
+@cpo.command("rotate-token-c")
+def rotate_token_c(party: Annotated[str, typer.Argument(help="COUNTRY/PARTY, as in PH/ABC")]) -> None:
+    """Another machine token (Token C); the one before stops at once."""
+    _run(lambda settings: cpo_commands.replace_secret(settings, party, RotateTokenC))
+
+
+@cpo.command("reset-password")
+def reset_password(party: Annotated[str, typer.Argument(help="COUNTRY/PARTY, as in PH/ABC")]) -> None:
+    """A temporary password in place of its own."""
+    _run(lambda settings: cpo_commands.replace_secret(settings, party, ResetPassword))
 
 
 @app.command()

@@ -16,7 +16,7 @@ from api.refusals import (
     UnsupportedMediaType,
 )
 from read_side.errors import Unavailable
-from write_side.accounts.tokens import TokenExpired, TooManyTries, Unauthorized
+from write_side.accounts.tokens import RefreshTokenReused, TokenExpired, TooManyTries, Unauthorized
 from write_side.domain.errors import (
     VALIDATION_ERROR,
     DomainError,
@@ -41,6 +41,7 @@ STATUS_OF: Final[dict[type[Exception], tuple[int, str | None]]] = {
     TokenExpired: (401, "Token Expired"),
     Unauthorized: (401, "Unauthorized"),
     Forbidden: (403, "Forbidden"),
+    RefreshTokenReused: (403, "Forbidden"),
     web.HTTPNotFound: (404, "Not Found"),
     web.HTTPMethodNotAllowed: (405, "Method Not Allowed"),
     BodyTooSlow: (408, "REQUEST_TIMEOUT"),

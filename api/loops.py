@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -11,13 +12,13 @@ import structlog
 from api.readiness import OUT_OF_REACH
 from projections.generations import LIVE, generation_in
 from projections.migrate import views_version
+from write_side.accounts.sessions import forget_ended
 from write_side.domain.errors import StoreOutOfReach
 from write_side.store.housekeeping import forget_answers
 from write_side.store.loose_images import remove_next
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import timedelta
 
     import asyncpg
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from write_side.store.outbox import Outbox
 
 MAIL_TICK_S: Final = 1.0
+SESSIONS_KEPT: Final = timedelta(days=30)
 REBUILD_PAUSE_S: Final = 10.0
 REBUILD: Final = (sys.executable, "-c", "from api.cli import main; main()", "rebuild")
 COUNT_TICK_S: Final = 5.0
@@ -80,10 +82,11 @@ async def remove_images(pool: asyncpg.Pool[Any], images: Images, *, tick_s: floa
 
 
 async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:
-    """Forget old answers, hour by hour."""
+    """Forget old answers and ended sessions, hour by hour."""
     while True:
         try:
             await forget_answers(pool, answers_kept)
+            await forget_ended(pool, SESSIONS_KEPT)
         except StoreOutOfReach as trouble:
             log.warning("housekeeping waits for the store", error=repr(trouble.__cause__))
         await asyncio.sleep(HOUSEKEEPING_TICK_S)

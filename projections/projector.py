@@ -13,7 +13,7 @@ from ocpi.identifiers import Party
 from projections import cpos, locations, pending, view_tables
 from projections.generations import LIVE, OLD, generation_in
 from projections.migrate import views_version
-from write_side.events.cpo import CpoLogoChanged, CpoRegistered
+from write_side.events.cpo import CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
     LocationChanged,
@@ -48,6 +48,8 @@ class Ignored:
 PROJECTIONS: Final[dict[type[DomainEvent], Projection | Ignored]] = {
     CpoRegistered: cpos.on_cpo_registered,
     CpoLogoChanged: cpos.on_cpo_logo_changed,
+    CpoTokenCRotated: Ignored("no view shows a secret"),
+    CpoPasswordReset: Ignored("no view shows a secret"),
     LocationRegistered: locations.on_location_registered,
     LocationChanged: locations.on_location_changed,
     LocationPhotosAdded: locations.on_location_photos_added,

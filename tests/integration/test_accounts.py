@@ -17,11 +17,13 @@ import pytest
 from ocpi.identifiers import Party
 from tests.support.proxy import Proxy
 from tests.support.store import SECRETS
-from write_side.accounts import tokens
-from write_side.accounts.login import TAKE_TURNS, Accounts, LoginRules
+from write_side.accounts import sessions, tokens
+from write_side.accounts.login import Accounts, LoggedIn, LoginRules
+from write_side.accounts.passwords import PasswordChange
 from write_side.accounts.secrets import token_hash
-from write_side.accounts.tokens import Bearer, Keys, TokenExpired, TooManyTries, Unauthorized
-from write_side.domain.errors import StoreOutOfReach
+from write_side.accounts.tokens import Bearer, Keys, RefreshTokenReused, TokenExpired, TooManyTries, Unauthorized
+from write_side.accounts.tries import TAKE_TURNS
+from write_side.domain.errors import Faults, StoreOutOfReach
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -267,3 +269,166 @@ def test_the_rules_are_those_of_the_contract() -> None:
         wrong_pairs_of_address=100,
         window=timedelta(minutes=10),
     )
+
+
+async def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_session(accounts: Accounts) -> None:
+    first = await accounts.log_in("maria", PASSWORD, address=HERE)
+    second = await accounts.refresh(first.refresh_token)
+    assert second.must_change_password
+    assert len({first.refresh_token, second.refresh_token, first.access_token, second.access_token}) == 4
+    bearers = [await accounts.bearer(one.access_token) for one in (first, second)]
+    assert bearers[0].session_id == bearers[1].session_id
+    other = await accounts.log_in("maria", PASSWORD, address=HERE)
+    for _ in range(2):
+        with pytest.raises(RefreshTokenReused):
+            await accounts.refresh(first.refresh_token)
+    for token in (first.access_token, second.access_token):
+        with pytest.raises(Unauthorized):
+            await accounts.bearer(token)
+    # It was never used, but its session is over.
+    with pytest.raises(Unauthorized):
+        await accounts.refresh(second.refresh_token)
+    await accounts.bearer(other.access_token)
+
+
+async def test_of_two_uses_at_once_one_wins_and_the_session_ends(accounts: Accounts) -> None:
+    opened = await accounts.log_in("juan", PASSWORD, address=HERE)
+    said = await asyncio.gather(*(accounts.refresh(opened.refresh_token) for _ in range(5)), return_exceptions=True)
+    assert verdicts(list(said)) == {"LoggedIn": 1, "RefreshTokenReused": 4}
+    with pytest.raises(Unauthorized):
+        await accounts.bearer(opened.access_token)
+
+
+async def test_a_renewed_session_lives_thirty_days_more(accounts: Accounts, clock: Clock) -> None:
+    clock.ahead = -timedelta(days=29)
+    opened = await accounts.log_in("juan", PASSWORD, address=HERE)
+    clock.ahead = timedelta()
+    renewed = await accounts.refresh(opened.refresh_token)
+    assert renewed.refresh_expires_in - opened.refresh_expires_in == pytest.approx(29 * 86_400, abs=10)
+    clock.ahead = timedelta(days=29)
+    assert await sessions.is_alive(accounts.pool, session_of(accounts, renewed), at=clock())
+    clock.ahead = timedelta(days=31)
+    with pytest.raises(Unauthorized):
+        await accounts.refresh(renewed.refresh_token)
+
+
+def session_of(accounts: Accounts, opened: LoggedIn) -> UUID:
+    return tokens.read(opened.refresh_token, "refresh", accounts.keys).session_id
+
+
+async def test_only_a_refresh_token_renews(accounts: Accounts, clock: Clock) -> None:
+    clock.ahead = -timedelta(days=31)
+    late = await accounts.log_in("juan", PASSWORD, address=HERE)
+    with pytest.raises(TokenExpired):
+        await accounts.refresh(late.refresh_token)
+    clock.ahead = timedelta()
+    opened = await accounts.log_in("juan", PASSWORD, address=HERE)
+    for token in (opened.access_token, "x.y.z", "", "token-c"):
+        with pytest.raises(Unauthorized):
+            await accounts.refresh(token)
+    await accounts.pool.execute("delete from es.sessions")
+    with pytest.raises(Unauthorized):
+        await accounts.refresh(opened.refresh_token)
+
+
+async def test_logging_out_ends_that_session_alone(accounts: Accounts) -> None:
+    one, other = [await accounts.log_in("juan", PASSWORD, address=HERE) for _ in range(2)]
+    await accounts.log_out(await accounts.bearer(one.access_token))
+    with pytest.raises(Unauthorized):
+        await accounts.bearer(one.access_token)
+    with pytest.raises(Unauthorized):
+        await accounts.refresh(one.refresh_token)
+    await accounts.refresh(other.refresh_token)
+
+
+GOOD: Final = "another, longer one"
+
+
+async def change(accounts: Accounts, bearer: Bearer, old: str = PASSWORD, new: str = GOOD, typed: str = GOOD) -> None:
+    await accounts.change_password(bearer, PasswordChange(old, new, typed), address=HERE)
+
+
+async def test_a_changed_password_ends_the_other_sessions_and_is_not_temporary(accounts: Accounts) -> None:
+    one, other = [await accounts.log_in("maria", PASSWORD, address=HERE) for _ in range(2)]
+    await change(accounts, await accounts.bearer(one.access_token))
+    await accounts.bearer(one.access_token)
+    assert not (await accounts.refresh(one.refresh_token)).must_change_password
+    with pytest.raises(Unauthorized):
+        await accounts.bearer(other.access_token)
+    with pytest.raises(Unauthorized):
+        await accounts.log_in("maria", PASSWORD, address=HERE)
+    assert not (await accounts.log_in("maria", GOOD, address=HERE)).must_change_password
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "typed", "code", "field"),
+    [
+        ("wrong", "short", "shorter", "INVALID_OLD_PASSWORD", "old_password"),
+        ("", GOOD, GOOD, "INVALID_OLD_PASSWORD", "old_password"),
+        (PASSWORD, "short", "shorter", "PASSWORDS_DO_NOT_MATCH", "confirm_password"),
+        (PASSWORD, "123456789", "123456789", "WEAK_PASSWORD", "new_password"),
+        (PASSWORD, "x" * 129, "x" * 129, "WEAK_PASSWORD", "new_password"),
+        (PASSWORD, PASSWORD, PASSWORD, "WEAK_PASSWORD", "new_password"),
+        (PASSWORD, "", "", "WEAK_PASSWORD", "new_password"),
+    ],
+)
+async def test_a_password_that_will_not_do_changes_nothing(
+    accounts: Accounts, old: str, new: str, typed: str, code: str, field: str
+) -> None:
+    one, other = [await accounts.log_in("juan", PASSWORD, address=HERE) for _ in range(2)]
+    with pytest.raises(Faults) as refused:
+        await change(accounts, await accounts.bearer(one.access_token), old, new, typed)
+    assert [(fault.rule, fault.field) for fault in refused.value.faults] == [(code, field)]
+    await accounts.bearer(other.access_token)
+    await accounts.log_in("juan", PASSWORD, address=HERE)
+
+
+async def test_the_username_is_no_password_and_ten_letters_are_enough(accounts: Accounts) -> None:
+    await accounts.pool.execute("update es.users set user_key = 'juan-de-la-cruz' where user_key = 'juan'")
+    bearer = await accounts.bearer((await accounts.log_in("juan-de-la-cruz", PASSWORD, address=HERE)).access_token)
+    with pytest.raises(Faults, match="WEAK_PASSWORD"):
+        await change(accounts, bearer, new="JUAN-de-la-cruz", typed="JUAN-de-la-cruz")
+    await change(accounts, bearer, new="0123456789", typed="0123456789")
+
+
+async def test_guessing_the_old_password_is_limited_too(accounts: Accounts) -> None:
+    bearer = await accounts.bearer((await accounts.log_in("juan", PASSWORD, address=HERE)).access_token)
+    said = await asyncio.gather(
+        *(change(accounts, bearer, old=f"guess {n}") for n in range(30)), return_exceptions=True
+    )
+    assert verdicts(list(said)) == {"Faults": 10, "TooManyTries": 20}
+
+
+async def test_of_two_changes_at_once_one_wins(accounts: Accounts) -> None:
+    bearer = await accounts.bearer((await accounts.log_in("juan", PASSWORD, address=HERE)).access_token)
+    wishes = [f"a new one, number {n}" for n in range(4)]
+    said = await asyncio.gather(
+        *(change(accounts, bearer, new=wish, typed=wish) for wish in wishes), return_exceptions=True
+    )
+    assert verdicts(list(said)) == {"NoneType": 1, "Faults": 3}
+    await accounts.log_in("juan", wishes[said.index(None)], address=HERE)
+
+
+async def test_a_login_with_the_password_that_is_being_replaced_opens_no_session(accounts: Accounts, dsn: str) -> None:
+    changing = await asyncpg.connect(dsn)
+    await changing.execute("begin; update es.users set password_hash = 'another' where user_key = 'juan'")
+    late = asyncio.create_task(accounts.log_in("juan", PASSWORD, address=HERE))
+    async with asyncio.timeout(10):
+        while not await accounts.pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"):
+            await asyncio.sleep(0.01)
+    await changing.execute("update es.sessions set ended_at = now(); commit")
+    with pytest.raises(Unauthorized):
+        await late
+    assert await accounts.pool.fetchval("select count(*) from es.sessions") == 0
+    await changing.close()
+
+
+async def test_ended_sessions_are_forgotten_after_their_time(accounts: Accounts) -> None:
+    one, other = [await accounts.log_in("juan", PASSWORD, address=HERE) for _ in range(2)]
+    await accounts.log_out(await accounts.bearer(one.access_token))
+    await sessions.forget_ended(accounts.pool, timedelta(days=1))
+    assert await accounts.pool.fetchval("select count(*) from es.sessions") == 2
+    await accounts.pool.execute("update es.sessions set ended_at = ended_at - interval '2 days'")
+    await sessions.forget_ended(accounts.pool, timedelta(days=1))
+    assert await accounts.pool.fetchval("select count(*) from es.sessions") == 1
+    await accounts.refresh(other.refresh_token)

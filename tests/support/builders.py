@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from ocpi.identifiers import Party
 from write_side.events.codec import Codec
-from write_side.events.cpo import CpoLogoChanged, CpoRegistered
+from write_side.events.cpo import CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.evse import ConnectorData, ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
     LocationChanged,
@@ -97,6 +97,16 @@ def cpo_logo_changed(
         logo=logo,
         filename=filename,
     )
+
+
+def cpo_token_c_rotated(party: Party = PARTY, version: int = 2) -> CpoTokenCRotated:
+    at = NOON + timedelta(minutes=version)
+    return CpoTokenCRotated(cpo_stream(party), version, at, 7, party.country_code, party.party_id)
+
+
+def cpo_password_reset(party: Party = PARTY, version: int = 2, username: str = "María") -> CpoPasswordReset:
+    at = NOON + timedelta(minutes=version)
+    return CpoPasswordReset(cpo_stream(party), version, at, 7, party.country_code, party.party_id, username)
 
 
 def location_registered(

@@ -156,7 +156,7 @@ def _mail_of(username: str, mails: Path) -> dict[str, str] | None:
         text = message_from_bytes(path.read_bytes(), policy=SMTP).get_body(("plain",))
         assert text is not None
         told = dict(line.split(": ", 1) for line in text.get_content().splitlines() if ": " in line)
-        if told["Username"] == username:
+        if told.get("Username") == username and "Token C" in told:
             return told
     return None
 

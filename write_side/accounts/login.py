@@ -1,4 +1,4 @@
-"""R3: a pair of name and password becomes a session with two tokens, or a refusal that takes as long."""
+"""R3 to R6: a pair of name and password becomes a session, which is renewed and ended; and the password is changed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ocpi.identifiers import Party, folded
 from write_side.accounts import sessions, tokens
+from write_side.accounts.passwords import check_new_password, replace_password
 from write_side.accounts.secrets import token_hash
-from write_side.accounts.tokens import Bearer, TooManyTries, Unauthorized
+from write_side.accounts.tokens import Bearer, RefreshTokenReused, Unauthorized
+from write_side.accounts.tries import count_try, forget_try
+from write_side.domain.errors import Faults, InvalidOldPassword
 from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from write_side.accounts.passwords import PasswordChange
     from write_side.accounts.secrets import SystemSecrets
     from write_side.accounts.tokens import Keys
 
@@ -26,35 +30,6 @@ USER: Final = """
     select user_key, cpo_owner_id, country_code, party_id, role, password_hash, temporary_until
       from es.users
      where user_key = $1
-"""
-
-TAKE_TURNS: Final = """
-    select pg_advisory_xact_lock(hashtextextended('login from ' || $1, 0))
-"""
-"""Tries of one address are counted one after the other: those that come at once see each other."""
-
-COUNT_THIS_TRY: Final = """
-    insert into es.login_tries (user_key, address)
-    values ($1, $2)
-    returning id
-"""
-
-TRIES: Final = """
-    select count(*) filter (where user_key = $2) as of_pair,
-           count(*) as of_address
-      from es.login_tries
-     where address = $1
-       and at > now() - $3::interval
-"""
-
-FORGET_TRY: Final = """
-    delete from es.login_tries
-     where id = $1
-"""
-
-FORGET_OLD_TRIES: Final = """
-    delete from es.login_tries
-     where at < now() - $1::interval
 """
 
 
@@ -104,14 +79,66 @@ class Accounts:
             raise Unauthorized
         user_key = folded(username)
         with reaching_the_store():
-            attempt = await self._count(user_key, address)
+            attempt = await count_try(self.pool, user_key, address, self.rules)
             user = await self.pool.fetchrow(USER, user_key)
             right = await self.secrets.password_is(password, None if user is None else user["password_hash"])
             at = self.clock()
             if user is None or not right or (user["temporary_until"] is not None and user["temporary_until"] <= at):
                 raise Unauthorized
-            await self.pool.execute(FORGET_TRY, attempt)
+            await forget_try(self.pool, attempt)
             return await self._open(user, at)
+
+    async def refresh(self, refresh_token: str) -> LoggedIn:
+        """Another pair of tokens for the session of that refresh token, which is then used up.
+
+        raises: TokenExpired, Unauthorized  it is not good, or its session was ended or is over
+                RefreshTokenReused          it was used before, maybe by a thief: its session is ended
+                StoreOutOfReach
+        """
+        bearer = tokens.read(refresh_token, "refresh", self.keys)
+        at, used = self.clock(), token_hash(refresh_token)
+        with reaching_the_store():
+            user = await self.pool.fetchrow(USER, bearer.username)
+            if user is None:
+                raise Unauthorized
+            pair = self._pair(user, bearer.session_id, at)
+            rotated = await sessions.rotate(
+                self.pool,
+                bearer.session_id,
+                used=used,
+                new=token_hash(pair.refresh_token),
+                at=at,
+                expires_at=at + self.rules.refresh_lifetime,
+            )
+            if rotated:
+                return pair
+            if await sessions.end_where_used(self.pool, bearer.session_id, used):
+                raise RefreshTokenReused
+        raise Unauthorized
+
+    async def log_out(self, bearer: Bearer) -> None:
+        """End that session: its access and refresh tokens stop at once. raises: StoreOutOfReach."""
+        with reaching_the_store():
+            await sessions.end(self.pool, bearer.session_id)
+
+    async def change_password(self, bearer: Bearer, wish: PasswordChange, *, address: str) -> None:
+        """Replace the user's password by one of its own; all its other sessions end.
+
+        raises: in this order: Faults  INVALID_OLD_PASSWORD, PASSWORDS_DO_NOT_MATCH, WEAK_PASSWORD
+                TooManyTries  wrong passwords count as they do at login: an access token may be stolen
+                StoreOutOfReach
+        """
+        with reaching_the_store():
+            attempt = await count_try(self.pool, bearer.username, address, self.rules)
+            user = await self.pool.fetchrow(USER, bearer.username)
+            if user is None or not await self.secrets.password_is(wish.old, user["password_hash"]):
+                raise Faults([InvalidOldPassword().at("old_password")])
+            await forget_try(self.pool, attempt)
+            check_new_password(wish, username=bearer.username)
+            new_hash = await self.secrets.password_hash(wish.new)
+            if not await replace_password(self.pool, bearer, user["password_hash"], new_hash):
+                # Somebody else has replaced it meanwhile: what was sent as the old one no longer is.
+                raise Faults([InvalidOldPassword().at("old_password")])
 
     async def bearer(self, access_token: str) -> Bearer:
         """Who that access token speaks for. raises: TokenExpired, Unauthorized, StoreOutOfReach."""
@@ -130,37 +157,31 @@ class Accounts:
             raise Unauthorized
         return Party(owner["country_code"], owner["party_id"]), owner["cpo_owner_id"]
 
-    async def _count(self, user_key: str, address: str) -> int:
-        rules = self.rules
-        async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(TAKE_TURNS, address)
-            (tries,) = await connection.fetch(TRIES, address, user_key, rules.window)
-            if tries["of_pair"] >= rules.wrong_pairs or tries["of_address"] >= rules.wrong_pairs_of_address:
-                raise TooManyTries(int(rules.window.total_seconds()))
-            attempt: int = await connection.fetchval(COUNT_THIS_TRY, user_key, address)
-        await self.pool.execute(FORGET_OLD_TRIES, rules.window)
-        return attempt
-
     async def _open(self, user: asyncpg.Record, at: datetime) -> LoggedIn:
-        party = Party(user["country_code"], user["party_id"])
         session_id = self.new_id()
-        access_until, refresh_until = at + self.rules.access_lifetime, at + self.rules.refresh_lifetime
-        access = Bearer(user["user_key"], session_id, self.new_id(), party, user["cpo_owner_id"])
-        refresh = Bearer(user["user_key"], session_id, self.new_id(), party, user["cpo_owner_id"])
-        refresh_token = tokens.issue(refresh, "refresh", self.keys, at=at, lifetime=self.rules.refresh_lifetime)
-        await sessions.open_session(
+        pair = self._pair(user, session_id, at)
+        opened = await sessions.open_session(
             self.pool,
             session_id,
             user_key=user["user_key"],
-            refresh_hash=token_hash(refresh_token),
+            password_hash=user["password_hash"],
+            refresh_hash=token_hash(pair.refresh_token),
             at=at,
-            expires_at=refresh_until,
+            expires_at=at + self.rules.refresh_lifetime,
         )
+        if not opened:
+            raise Unauthorized
+        return pair
+
+    def _pair(self, user: asyncpg.Record, session_id: UUID, at: datetime) -> LoggedIn:
+        rules, party = self.rules, Party(user["country_code"], user["party_id"])
+        access = Bearer(user["user_key"], session_id, self.new_id(), party, user["cpo_owner_id"])
+        refresh = Bearer(user["user_key"], session_id, self.new_id(), party, user["cpo_owner_id"])
         return LoggedIn(
-            tokens.issue(access, "access", self.keys, at=at, lifetime=self.rules.access_lifetime),
-            int(access_until.timestamp()),
-            refresh_token,
-            int(refresh_until.timestamp()),
+            tokens.issue(access, "access", self.keys, at=at, lifetime=rules.access_lifetime),
+            int((at + rules.access_lifetime).timestamp()),
+            tokens.issue(refresh, "refresh", self.keys, at=at, lifetime=rules.refresh_lifetime),
+            int((at + rules.refresh_lifetime).timestamp()),
             user["role"],
             user["temporary_until"] is not None,
         )

@@ -1,11 +1,13 @@
-"""Who is logged in: sessions in the store's database."""
+"""Who is logged in: sessions in the store's database, each with the hash of its one good refresh token."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from write_side.trouble import reaching_the_store
+
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     import asyncpg
@@ -20,8 +22,54 @@ SESSION_IS_ALIVE: Final = """
 """
 
 OPEN_SESSION: Final = """
+    with owner as (
+        select user_key
+          from es.users
+         where user_key = $2
+           and password_hash = $6
+           for share)
     insert into es.sessions (id, user_key, refresh_hash, created_at, expires_at)
-    values ($1, $2, $3, $4, $5)
+    select $1, user_key, $3, $4, $5
+      from owner
+ returning id
+"""
+"""Only while the password that was looked at is still the user's: one that is being replaced is waited for."""
+
+ROTATE: Final = """
+    update es.sessions
+       set refresh_hash = $3,
+           expires_at = $4
+     where id = $1
+       and refresh_hash = $2
+       and ended_at is null
+       and expires_at > $5
+ returning id
+"""
+
+END_WHERE_USED: Final = """
+    with ended as (
+        update es.sessions
+           set ended_at = now()
+         where id = $1
+           and refresh_hash <> $2
+           and ended_at is null)
+    select exists (
+        select
+          from es.sessions
+         where id = $1
+           and refresh_hash <> $2)
+"""
+
+END: Final = """
+    update es.sessions
+       set ended_at = now()
+     where id = $1
+       and ended_at is null
+"""
+
+FORGET_ENDED: Final = """
+    delete from es.sessions
+     where least(ended_at, expires_at) < now() - $1::interval
 """
 
 TOKEN_C_OWNER: Final = """
@@ -42,12 +90,38 @@ async def open_session(
     session_id: UUID,
     *,
     user_key: str,
+    password_hash: str,
     refresh_hash: bytes,
     at: datetime,
     expires_at: datetime,
-) -> None:
-    """Write down a new session."""
-    await pool.execute(OPEN_SESSION, session_id, user_key, refresh_hash, at, expires_at)
+) -> bool:
+    """Write down a new session. returns: False where the user's password is not that any more."""
+    arguments = (session_id, user_key, refresh_hash, at, expires_at, password_hash)
+    return await pool.fetchval(OPEN_SESSION, *arguments) is not None
+
+
+async def rotate(
+    pool: asyncpg.Pool[Any], session_id: UUID, *, used: bytes, new: bytes, at: datetime, expires_at: datetime
+) -> bool:
+    """Put another refresh token in the place of the one that is used. returns: False where that one is not good."""
+    return await pool.fetchval(ROTATE, session_id, used, new, expires_at, at) is not None
+
+
+async def end_where_used(pool: asyncpg.Pool[Any], session_id: UUID, used: bytes) -> bool:
+    """End that session where this is not its newest refresh token: it was used before. returns: whether it was."""
+    was_used: bool = await pool.fetchval(END_WHERE_USED, session_id, used)
+    return was_used
+
+
+async def end(pool: asyncpg.Pool[Any], session_id: UUID) -> None:
+    """End one session; its tokens stop at once."""
+    await pool.execute(END, session_id)
+
+
+async def forget_ended(pool: asyncpg.Pool[Any], older_than: timedelta) -> None:
+    """Forget the sessions that ended longer ago than that. raises: StoreOutOfReach."""
+    with reaching_the_store():
+        await pool.execute(FORGET_ENDED, older_than)
 
 
 async def token_c_owner(pool: asyncpg.Pool[Any], token_hash: bytes) -> asyncpg.Record | None:

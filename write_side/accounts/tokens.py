@@ -29,6 +29,10 @@ class TokenExpired(Unauthorized):
     """The token was good once."""
 
 
+class RefreshTokenReused(Exception):
+    """A refresh token was used a second time: its session is ended."""
+
+
 class TooManyTries(Exception):
     """Too many wrong pairs. retry_after_s: seconds until the next try."""
 

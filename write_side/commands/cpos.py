@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from email.message import EmailMessage
-from email.policy import SMTPUTF8
 from typing import TYPE_CHECKING
 
 from ocpi.identifiers import Party, folded
+from write_side.commands.letters import letter, new_message_id
 from write_side.commands.logos import taken
 from write_side.domain import cpo as cpos
 from write_side.domain.changes import Changes, Claim, Decision, NewTokenC, NewUser, SealedMail
@@ -81,8 +80,8 @@ async def prepare_register(command: RegisterCpo, world: World, command_id: UUID)
     password, token = world.secrets.new_password(), world.secrets.new_token()
     password_hash = await world.secrets.password_hash(password)
     (cpo_owner_id,) = await world.events.take_ids("cpo_owner", 1)
-    message_id = f"<{world.new_id()}@{world.rules.mail_sender.rpartition('@')[2]}>"
     party = await _reserve_party(command, world, command_id)
+    message_id = new_message_id(world)
     mail = welcome_mail(command, party, password, token, sender=world.rules.mail_sender, message_id=message_id, at=at)
     return RegisterFacts(
         at,
@@ -100,24 +99,15 @@ def welcome_mail(
     command: RegisterCpo, party: Party, password: str, token: str, *, sender: str, message_id: str, at: datetime
 ) -> bytes:
     """The mail of R1, RFC 5322, with the lines that the contract fixes."""
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = command.draft.contact["email"]
-    message["Subject"] = "Your charge point operator account"
-    message["Date"] = at
-    message["Message-ID"] = message_id
-    message.set_content(
-        f"Hello {command.draft.contact['name']},\n\n"
-        f"{command.draft.cpo_owner_name} is registered. Log in and change the temporary password.\n\n"
-        f"Username: {command.draft.username}\n"
-        f"Temporary password: {password}\n"
-        f"Country code: {party.country_code}\n"
-        f"Party ID: {party.party_id}\n"
-        f"Token C: {token}\n",
-        cte="8bit",
-    )
-    # An address may hold letters beyond ASCII (RFC 6532).
-    return message.as_bytes(policy=SMTPUTF8)
+    text = f"{command.draft.cpo_owner_name} is registered. Log in and change the temporary password."
+    told = {
+        "Username": command.draft.username,
+        "Temporary password": password,
+        "Country code": party.country_code,
+        "Party ID": party.party_id,
+        "Token C": token,
+    }
+    return letter(command.draft.contact, text, told, sender=sender, message_id=message_id, at=at)
 
 
 async def load_register(command: RegisterCpo, _facts: RegisterFacts | None, world: World) -> RegisterState:

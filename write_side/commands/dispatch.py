@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from write_side.commands import cpos, evses, locations, logos, photos, uploads
+from write_side.commands import cpos, credentials, evses, locations, logos, photos, uploads
 from write_side.commands.wishes import (
     AddLocationPhotos,
     ApproveStaged,
@@ -18,6 +18,8 @@ from write_side.commands.wishes import (
     RegisterCpo,
     RejectStaged,
     ReplaceLocationPhoto,
+    ResetPassword,
+    RotateTokenC,
     StageLocations,
 )
 from write_side.domain.errors import Conflict, DomainError, Faults, IdempotencyKeyReused, KeyTaken, StoreOutOfReach
@@ -65,6 +67,8 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     PushEvse: Handler(evses.prepare_push, evses.load_push, evses.decide_push),
     ChangeEvseStatus: Handler(evses.prepare_status, evses.load_status, evses.decide_status),
     ChangeLocation: Handler(locations.prepare_change, locations.load_change, locations.decide_change),
+    RotateTokenC: Handler(credentials.prepare_token_c, credentials.load_cpo, credentials.decide_token_c),
+    ResetPassword: Handler(credentials.prepare_password, credentials.load_cpo, credentials.decide_password),
     RegisterCpo: Handler(cpos.prepare_register, cpos.load_register, cpos.decide_register, cpos.abandon_register),
     ImportLocations: Handler(
         uploads.prepare_import, uploads.load_import, uploads.decide_upload, append=uploads.append_upload

@@ -136,6 +136,20 @@ class ChangeCpoLogo:
     filename: str
 
 
+@dataclass(frozen=True, slots=True)
+class RotateTokenC:
+    """`emsp cpo rotate-token-c`."""
+
+    party: Party
+
+
+@dataclass(frozen=True, slots=True)
+class ResetPassword:
+    """`emsp cpo reset-password`."""
+
+    party: Party
+
+
 Command = (
     PushLocations
     | PushEvse
@@ -149,4 +163,6 @@ Command = (
     | AddLocationPhotos
     | ReplaceLocationPhoto
     | ChangeCpoLogo
+    | RotateTokenC
+    | ResetPassword
 )

@@ -35,10 +35,20 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class NewTokenC:
-    """A CPO's machine token, known only as its SHA-256."""
+    """A CPO's machine token, known only as its SHA-256. replaces: those that the CPO had stop at once."""
 
     token_hash: bytes
     cpo_owner_id: int
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordReset:
+    """A temporary password in place of a user's own."""
+
+    username: str
+    password_hash: str
+    temporary_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,8 @@ class Changes:
     """Everything that one command changes.
 
     party: whose data; events: of several streams, each numbered on from the version that was loaded;
-    images_used, images_replaced: names of stored images that these events begin, or cease, to speak of.
+    images_used, images_replaced: names of stored images that these events begin, or cease, to speak of;
+    ends_sessions: whoever is logged in for the party is not any more.
     """
 
     party: Party
@@ -65,6 +76,8 @@ class Changes:
     mails: tuple[SealedMail, ...] = ()
     images_used: tuple[str, ...] = ()
     images_replaced: tuple[str, ...] = ()
+    resets: tuple[PasswordReset, ...] = ()
+    ends_sessions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

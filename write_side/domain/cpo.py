@@ -11,14 +11,14 @@ from anyascii import anyascii
 
 from ocpi.identifiers import Party
 from write_side.domain.errors import LogoNotExists, LogoNotUnique
-from write_side.events.cpo import CpoLogoChanged, CpoRegistered
+from write_side.events.cpo import ContactData, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.streams import cpo_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from write_side.events.cpo import ContactData, CpoEvent
+    from write_side.events.cpo import CpoEvent
 
 PARTY_ID_LETTERS = 3
 
@@ -44,18 +44,21 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Cpo:
-    """The state of a CPO. version: of its stream; logo: the upload that is its logo, or None."""
+    """The state of a CPO. version: of its stream; username, contact: as registered; logo: an upload, or None."""
 
     party: Party
     cpo_owner_id: int
     version: int
+    username: str
+    contact: ContactData
     logo: Upload | None = None
 
     @classmethod
     def from_registered(cls, event: CpoRegistered) -> Cpo:
         """The state that the first event makes."""
         logo = None if event.logo is None else Upload(event.logo, event.logo)
-        return cls(Party(event.country_code, event.party_id), event.cpo_owner_id, event.originator_version, logo)
+        party = Party(event.country_code, event.party_id)
+        return cls(party, event.cpo_owner_id, event.originator_version, event.username, event.contact, logo)
 
 
 def evolve(cpo: Cpo, event: CpoEvent) -> Cpo:
@@ -65,6 +68,8 @@ def evolve(cpo: Cpo, event: CpoEvent) -> Cpo:
             return Cpo.from_registered(event)
         case CpoLogoChanged(logo=logo, filename=filename):
             return replace(cpo, version=event.originator_version, logo=Upload(logo, filename))
+        case CpoTokenCRotated() | CpoPasswordReset():
+            return replace(cpo, version=event.originator_version)
 
 
 def replay(events: Iterable[CpoEvent]) -> Cpo | None:
@@ -108,6 +113,22 @@ def change_logo(cpo: Cpo, upload: Upload, *, at: datetime) -> CpoLogoChanged | N
         cpo.party.party_id,
         upload.name,
         upload.filename,
+    )
+
+
+def rotate_token_c(cpo: Cpo, *, at: datetime) -> CpoTokenCRotated:
+    """The event that another machine token is a CPO's."""
+    party = cpo.party
+    return CpoTokenCRotated(
+        cpo_stream(party), cpo.version + 1, at, cpo.cpo_owner_id, party.country_code, party.party_id
+    )
+
+
+def reset_password(cpo: Cpo, *, at: datetime) -> CpoPasswordReset:
+    """The event that a CPO's user has a temporary password again."""
+    party = cpo.party
+    return CpoPasswordReset(
+        cpo_stream(party), cpo.version + 1, at, cpo.cpo_owner_id, party.country_code, party.party_id, cpo.username
     )
 
 

@@ -190,6 +190,27 @@ class LogoNotUnique(DomainError):
     text = "several uploads have this name"
 
 
+class InvalidOldPassword(DomainError):
+    """The password that is to be replaced is another one."""
+
+    rule = "INVALID_OLD_PASSWORD"
+    text = "this is not the password"
+
+
+class PasswordsDoNotMatch(DomainError):
+    """The new password was typed in two ways."""
+
+    rule = "PASSWORDS_DO_NOT_MATCH"
+    text = "the two are not the same"
+
+
+class WeakPassword(DomainError):
+    """The new password is too short, too long, the username, or the old one."""
+
+    rule = "WEAK_PASSWORD"
+    text = "expected 10 to 128 characters, and neither the username nor the old password"
+
+
 class UsernameExists(DomainError):
     """Somebody has that username, ignoring case."""
 
@@ -265,3 +286,7 @@ class MailRefused(Exception):
 
 class MailServerOutOfReach(Exception):
     """The mail server doesn't take this mail now. Its text says why, without address or password."""
+
+
+class UnknownCpo(Exception):
+    """No CPO of that country and party id is registered. Only operators name CPOs so."""

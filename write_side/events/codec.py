@@ -9,7 +9,7 @@ import orjson
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from eventsourcing.utils import register_topic
 
-from write_side.events.cpo import CpoEvent, CpoLogoChanged, CpoRegistered
+from write_side.events.cpo import CpoEvent, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.evse import ConnectorStatusChanged, EvseEvent, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
     LocationChanged,
@@ -32,6 +32,8 @@ Event = CpoEvent | LocationEvent | EvseEvent | PendingEvent
 EVENTS: Final[tuple[type[Event], ...]] = (
     CpoRegistered,
     CpoLogoChanged,
+    CpoTokenCRotated,
+    CpoPasswordReset,
     LocationRegistered,
     LocationChanged,
     LocationPhotosAdded,

@@ -49,4 +49,25 @@ class CpoLogoChanged(DomainEvent):
     filename: str
 
 
-CpoEvent = CpoRegistered | CpoLogoChanged
+@dataclass(frozen=True)
+class CpoTokenCRotated(DomainEvent):
+    """A CPO got another machine token by mail, and the one before stopped. Neither is in any event."""
+
+    TOPIC: ClassVar[str] = "cpo.token_c_rotated"
+    cpo_owner_id: int
+    country_code: str
+    party_id: str
+
+
+@dataclass(frozen=True)
+class CpoPasswordReset(DomainEvent):
+    """A CPO's user got a temporary password by mail. username: in the case of its registration."""
+
+    TOPIC: ClassVar[str] = "cpo.password_reset"
+    cpo_owner_id: int
+    country_code: str
+    party_id: str
+    username: str
+
+
+CpoEvent = CpoRegistered | CpoLogoChanged | CpoTokenCRotated | CpoPasswordReset

@@ -1,4 +1,4 @@
-"""What a command brings besides its events, in the append's transaction: user, token hash, sealed mail, images."""
+"""What a command brings besides its events, in the append's transaction: credentials, sealed mail, images."""
 
 from __future__ import annotations
 
@@ -29,15 +29,46 @@ INSERT_MAIL: Final = """
 """
 
 
+DROP_TOKENS_C: Final = """
+    delete from es.tokens_c
+     where country_code = $1
+       and party_id = $2
+"""
+
+RESET_PASSWORD: Final = """
+    update es.users
+       set password_hash = $2,
+           temporary_until = $3
+     where user_key = $1
+"""
+
+END_SESSIONS: Final = """
+    update es.sessions
+       set ended_at = now()
+      from es.users
+     where users.user_key = sessions.user_key
+       and users.country_code = $1
+       and users.party_id = $2
+       and sessions.ended_at is null
+"""
+
+
 def brings_more(changes: Changes) -> bool:
     """Whether there is anything to write besides events and claims."""
-    brought = (changes.users, changes.tokens, changes.mails, changes.images_used, changes.images_replaced)
-    return any(brought)
+    secrets = (changes.users, changes.tokens, changes.mails, changes.resets, changes.ends_sessions)
+    return any((*secrets, changes.images_used, changes.images_replaced))
 
 
 async def insert_newcomers(connection: asyncpg.Connection[Any], changes: Changes) -> None:
-    """Write the users, tokens, mails and images of accepted changes."""
+    """Write the users, tokens, passwords, mails and images of accepted changes; end the sessions that they end."""
     party = changes.party
+    for reset in changes.resets:
+        await connection.execute(RESET_PASSWORD, folded(reset.username), reset.password_hash, reset.temporary_until)
+    if changes.ends_sessions:
+        # After the password: a login that read the old one, and waits for this, then finds another (accounts/sessions).
+        await connection.execute(END_SESSIONS, party.country_code, party.party_id)
+    if any(token.replaces for token in changes.tokens):
+        await connection.execute(DROP_TOKENS_C, party.country_code, party.party_id)
     for user in changes.users:
         await connection.execute(
             INSERT_USER,

@@ -18,6 +18,8 @@ from tests.support.builders import (
     PARTY,
     connector_status_changed,
     cpo_logo_changed,
+    cpo_password_reset,
+    cpo_token_c_rotated,
     evse_registered,
     evse_status_changed,
     location_changed,
@@ -51,6 +53,8 @@ HISTORY: tuple[Event, ...] = (
         logo=None,
     ),
     cpo_logo_changed("5d0c2ab1.svg", "Isla Charge.svg"),
+    cpo_token_c_rotated(version=3),
+    cpo_password_reset(version=4),
     location_registered(),
     location_changed(name="Harbor Mall", publish=False, facilities=["CAFE"]),
     photos_added(5, 6, version=3),
@@ -108,7 +112,14 @@ def test_the_golden_history_replays() -> None:
             {5: "7e.jpg", 6: "6.png"},
         ),
         evse.Evse(PARTY, "A1", 1, 3, "CHARGING", {1: "AVAILABLE", 2: "OUTOFORDER"}),
-        cpo.Cpo(PARTY, 7, 2, cpo.Upload("5d0c2ab1.svg", "Isla Charge.svg")),
+        cpo.Cpo(
+            PARTY,
+            7,
+            4,
+            "María",
+            {"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"},
+            cpo.Upload("5d0c2ab1.svg", "Isla Charge.svg"),
+        ),
     ]
 
 
@@ -116,7 +127,7 @@ def test_the_golden_history_is_drawn() -> None:
     drawings = Drawings()
     for position, event in enumerate(HISTORY, start=1):
         draw(drawings, event, position)
-    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, 9)]
+    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, 11)]
     assert [(one.is_settled, one.locations) for one in drawings.pending.values()] == [(True, {})]
 
 
