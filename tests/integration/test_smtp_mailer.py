@@ -70,6 +70,32 @@ async def test_letters_beyond_ascii_and_long_lines_arrive(name: str, to: str) ->
     assert max(map(len, envelope.content.split(b"\r\n"))) <= 998
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        "o'brien+tag@islacharge.example",
+        "maria@islacharge.test",
+        "a!#$%&'*+/=?^_`{|}~-b@islacharge.example",
+        "x" * 64 + "@" + ".".join(["y" * 63, "z" * 63, "w" * 40]) + ".example",
+        "ñ" * 32 + "@" + ".".join(["y" * 63, "z" * 63]) + ".example",
+    ],
+)
+async def test_an_odd_address_is_told_as_it_stands(to: str) -> None:
+    async with MailServer() as server:
+        await mailer(server).send(a_mail(to=to))
+    (envelope,) = server.taken
+    assert envelope.rcpt_tos == [to]
+
+
+@pytest.mark.parametrize("to", ["maria", "maria@a.example, jose@b.example", "<maria@a.example> x", "", "@"])
+async def test_what_is_no_address_is_refused(to: str) -> None:
+    message = a_mail().replace(b"To: maria@islacharge.example", f"To: {to}".encode())
+    async with MailServer() as server:
+        with pytest.raises(MailRefused):
+            await mailer(server).send(message)
+    assert server.taken == []
+
+
 @pytest.mark.parametrize("name", ["maria", "é" * 255, "🔌" * 255])
 async def test_a_server_without_smtputf8_gets_the_ascii_name_of_a_domain(name: str) -> None:
     async with MailServer(smtputf8=False) as server:

@@ -7,7 +7,7 @@ import os
 import re
 from email import message_from_bytes, message_from_string
 from email.policy import SMTP as SMTP_POLICY
-from email.policy import SMTPUTF8
+from email.policy import SMTPUTF8, compat32
 from hashlib import sha256
 from socket import gethostname
 from ssl import create_default_context
@@ -107,6 +107,8 @@ class SmtpMailer:
             raise MailServerOutOfReach(f"{type(trouble).__name__}: {_codes(trouble)}") from None
         except (SMTPException, OSError) as trouble:
             raise MailServerOutOfReach(f"{type(trouble).__name__}: {trouble}") from None
+        except ValueError:
+            raise MailRefused("an address that can't be sent to") from None
         finally:
             client.close()
 
@@ -127,32 +129,36 @@ class SmtpMailer:
 
 
 async def _hand_over(client: SMTP, message: bytes) -> None:
-    parsed = message_from_string(message.decode(), policy=SMTPUTF8)
-    sender, recipient = (parsed[header].addresses[0].addr_spec for header in ("From", "To"))
+    # Both are addresses alone; read as they stand, nothing decoded.
+    headers = message_from_string(message.decode(), policy=compat32)
+    sender, recipient = ("".join(headers[name].split()) for name in ("From", "To"))
     # What the server can do is known after EHLO; a connection with STARTTLS or AUTH has said it already.
     if client.last_ehlo_response is None:
         await client.ehlo()
     options = ["BODY=8BITMIME"] if client.supports_extension("8bitmime") else []
+    in_ascii = _in_ascii(recipient)
     if recipient.isascii():
         if not options or max(map(len, message.split(b"\r\n"))) > LONGEST_LINE:
             message = _in_short_lines(message, recipient, SMTP_POLICY)
     elif client.supports_extension("smtputf8"):
         options.append("SMTPUTF8")
         message = _in_short_lines(message, recipient, SMTPUTF8)
+    elif in_ascii is None:
+        raise MailRefused("the server has no SMTPUTF8, which this address needs")
     else:
-        recipient = _in_ascii(recipient)
+        recipient = in_ascii
         message = _in_short_lines(message, recipient, SMTP_POLICY)
     await client.sendmail(sender, [recipient], message, mail_options=options)
     # The mail is taken. Waiting for the answer to a farewell could only make it be sent again.
     cast("asyncio.WriteTransport", client.transport).write(b"QUIT\r\n")
 
 
-def _in_ascii(recipient: str) -> str:
-    """The same address by its domain's ASCII name. raises: MailRefused where what is before the @ needs more."""
-    in_ascii = validate_email(recipient, check_deliverability=False).ascii_email
-    if in_ascii is None:
-        raise MailRefused("the server has no SMTPUTF8, which this address needs")
-    return in_ascii
+def _in_ascii(recipient: str) -> str | None:
+    """The same address by its domain's ASCII name; None where what is before the @ needs more.
+
+    raises: EmailNotValidError (a ValueError)  it is none, or several; asked as strictly as at the registration
+    """
+    return validate_email(recipient, check_deliverability=False, test_environment=True).ascii_email
 
 
 def _in_short_lines(message: bytes, recipient: str, policy: EmailPolicy[EmailMessage]) -> bytes:
