@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 UNAUTHORIZED: Final = 401
+SERVER: Final = "emsp"
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 SANE_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 
@@ -35,7 +36,8 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def name_the_request(request: web.Request, response: web.StreamResponse) -> None:
-    """X-Request-ID goes out with the head of every answer, of one that a handler streams too."""
+    """X-Request-ID goes out with the head of every answer, of one that a handler streams too; our versions do not."""
+    response.headers[hdrs.SERVER] = SERVER
     response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiohttp import http_exceptions, web
+from aiohttp import hdrs, http_exceptions, web
 
 from api.envelope import internal_error, refusal
-from api.middleware import REQUEST_ID_HEADER
+from api.middleware import REQUEST_ID_HEADER, SERVER
 from write_side.domain.errors import Fault, Faults
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class _Protocol(Protocol):
         else:
             log.info("malformed request", kind=type(exc).__name__, request_id=request_id)
             answer = refusal(Faults([Fault("", _told(exc))])) or internal_error()
-        answer.headers[REQUEST_ID_HEADER] = request_id
+        answer.headers.update({REQUEST_ID_HEADER: request_id, hdrs.SERVER: SERVER})
         answer.force_close()
         return answer
 

@@ -50,6 +50,7 @@ def assert_refused(reply: Reply, status: int, message: str) -> None:
     assert reply.body == {"status": status, "data": [], "message": message}
     assert reply.headers["Content-Type"].startswith("application/json")
     assert reply.headers["X-Request-ID"]
+    assert reply.headers["Server"] == "emsp"
 
 
 # 400: the form

@@ -147,6 +147,7 @@ async def test_what_is_no_http_is_refused_in_the_envelope(
     request_id = head.lower().partition("x-request-id: ")[2].partition("\r\n")[0]
     assert request_id
     assert request_id in capsys.readouterr().out
+    assert "aiohttp" not in head.lower()
     data = [{"field": "", "message": "malformed HTTP request"}]
     assert (status, body) == (400, {"status": 400, "data": data, "message": "VALIDATION_ERROR"})
 
