@@ -94,4 +94,4 @@ def _cities(rows: Iterable[Row]) -> list[dict[str, str]]:
 
 def _by_name(name: str) -> str:
     """As people look names up: without case, and ñ behind n."""
-    return unicodedata.normalize("NFD", folded(name))
+    return folded(name) if name.isascii() else unicodedata.normalize("NFD", folded(name))

@@ -10,12 +10,16 @@ import asyncpg
 import orjson
 import pytest
 
+from ocpi.identifiers import Party
 from projections.migrate import create_views
 from projections.projector import Projector
+from read_side.errors import Unavailable
+from read_side.reports import Reports
 from tests.support.builders import (
     CODEC,
     PARTY,
     a_place,
+    cpo_logo_changed,
     cpo_registered,
     evse_registered,
     evse_status_changed,
@@ -23,6 +27,7 @@ from tests.support.builders import (
     location_registered,
     recorded,
 )
+from tests.support.filled_views import views_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -125,3 +130,14 @@ async def test_a_cpo_is_shown_with_its_details(projector: Projector, database: s
         "logo": None,
     }
     await looking.close()
+
+
+async def test_details_are_read_with_the_logo_that_was_chosen_last(projector: Projector, database: str) -> None:
+    logos = [cpo_logo_changed("one.png"), cpo_logo_changed("two.svg", version=3)]
+    for position, event in enumerate([cpo_registered(), *logos], start=1):
+        await projector.apply(recorded([event], position))
+    async with views_of(database) as views:
+        details = await Reports(views, 1.0).details(PARTY, min_position=3)
+        assert (details["cpo_owner_name"], details["logo"]) == ("Luzon Volt", "two.svg")
+        with pytest.raises(Unavailable):
+            await Reports(views, 1.0).details(Party("PH", "ZZZ"))
