@@ -1,46 +1,75 @@
+"""The README's lines for a shell, run as they stand there, one after the other, by one shell."""
+
 from __future__ import annotations
 
 import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+from api.routes import ROUTES
 from tests.support.emsp import ROOT, deployment
 
 README = (ROOT / "README.md").read_text()
 LISTENS_AT = "http://127.0.0.1:8080"
+EXAMPLES = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+SHELL = r"""
+set -euo pipefail
+# A refusal fails the line; every answer is kept in the order of the calls; mails arrive when they arrive.
+curl() { command curl --silent --show-error --fail-with-body "$@" | tee "$(mktemp answers/$(date +%s%N).XXXX)"; }
+until_mailed() { for _ in $(seq 200); do ls var/mail/*.eml > mails 2> /dev/null && return; sleep 0.1; done; return 1; }
+"""
 
 
-async def shell(script: str, folder: Path) -> str:
+async def answers_to(script: str, folder: Path) -> list[str]:
+    """Run it in that folder; what the calls answered, in their order."""
+    (folder / "answers").mkdir()
     process = await asyncio.create_subprocess_exec(
-        "bash", "-c", f"set -euo pipefail\n{script}", cwd=folder, stdout=asyncio.subprocess.PIPE
+        "bash", "-c", SHELL + script, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    out, _ = await process.communicate()
-    assert process.returncode == 0, script
-    return out.decode()
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()[-3_000:]
+    return [path.read_text() for path in sorted((folder / "answers").iterdir())]
 
 
-async def test_the_examples_of_the_readme_work_as_they_stand_there(tmp_path: Path) -> None:
-    examples = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+def data_of(answer: str) -> Any:
+    told = json.loads(answer)
+    assert told.get("status", 200) == 200
+    assert "errors" not in told
+    return told["data"]
+
+
+async def test_the_examples_work_as_they_stand_there(tmp_path: Path) -> None:
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     async with deployment(tmp_path) as emsp:
         # As `make run` does: the generated demo client.
         del emsp.settings["EMSP_CLIENTS"]
         emsp.start("run")
         await emsp.until_ready()
-        register, push, status, find = (example.replace(LISTENS_AT, emsp.base_url) for example in examples)
-        silent = 'curl() { command curl --silent --show-error --fail-with-body "$@"; }\n'
-        assert json.loads(await shell(silent + register, tmp_path))["data"] == "SUCCESS"
-        async with asyncio.timeout(20):
-            while not list((tmp_path / "var/mail").glob("*.eml")):
-                await asyncio.sleep(0.05)
-        pushed, changed = (await shell(f"{silent}{push}echo\n{status}", tmp_path)).splitlines()
-        assert json.loads(pushed)["data"] == [{"location_id": 1}]
-        assert json.loads(changed)["data"] == "SUCCESS"
-        async with asyncio.timeout(20):
-            while True:
-                found = json.loads(await shell(silent + find, tmp_path))["data"]["find_ev_filter_locations"]
-                if found and found[0]["evses"] == [{"uid": "ISLA-1", "status": "CHARGING"}]:
-                    break
-                await asyncio.sleep(0.05)
-        assert found[0]["city"] == "Olongapo"
+        register, *others = (example.replace(LISTENS_AT, emsp.base_url) for example in EXAMPLES)
+        answers = await answers_to("\n".join((register, "until_mailed", *others)), tmp_path)
         assert emsp.stop("run") == 0, emsp.logs()
+    envelopes = [data_of(answer) for answer in answers if answer.startswith("{")]
+    assert len(envelopes) >= 25
+    found = next(told for told in envelopes if "find_ev_filter_locations" in told)["find_ev_filter_locations"]
+    assert [one["city"] for one in found] == ["Olongapo"]
+    assert {"pending_locations": 3, "pending_evses": 4} in (
+        told[0] for told in envelopes if isinstance(told, list) and told
+    )
+    assert [answer for answer in answers if "<circle" in answer]
+
+
+def test_every_call_of_the_contract_is_shown() -> None:
+    """Each path of the table stands in the examples, with $EMSP for what all paths begin with."""
+    shown = "\n".join(EXAMPLES).replace(f"{LISTENS_AT}/ocpi/cpo", "$EMSP")
+    missing = [
+        f"{route.row} {route.path}"
+        for route in ROUTES
+        if route.row[0] in "RW"
+        and not re.search(
+            re.sub(r"\\{\w+\\}", r"[^/\\s\"]+", re.escape(route.path.replace("/ocpi/cpo", "$EMSP"))), shown
+        )
+    ]
+    assert missing == []
