@@ -33,7 +33,8 @@ test: setup ## all tests but those of fault and bench; finds PostgreSQL and Rabb
 fault: setup ## the tests that kill, cut, repeat and reorder; `make test` has them too
 	@$(PY) -m tests.support.servers prepare
 	$(PY) -m pytest tests/integration/test_writer.py tests/integration/test_publisher.py tests/integration/test_bus.py \
-		tests/integration/test_outbox.py tests/e2e/test_processes.py $(ARGS)
+		tests/integration/test_outbox.py tests/integration/test_loose_images.py tests/e2e/test_processes.py \
+		tests/e2e/test_image_store.py $(ARGS)
 
 bench: setup ## measure, and print one table
 	@$(PY) -m tests.support.servers prepare

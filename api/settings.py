@@ -35,6 +35,10 @@ Rate = Annotated[str, AfterValidator(_rate)]
 """How often: `30/minute`, or `off`."""
 
 
+S3_KEY = ("s3_access_key_id", "s3_secret_access_key")
+"""Both or neither."""
+
+
 class WrongSettings(Exception):
     """Some settings are wrong. lines: one for each, naming it, without its value."""
 
@@ -271,6 +275,9 @@ def _required(settings: Settings) -> Iterator[tuple[str, str]]:
                 yield name, "EMSP_EVENT_STORE_URL"
     if settings.geocoder == "google" and settings.google_api_key is None:
         yield "google_api_key", "EMSP_GEOCODER=google"
+    for one, other in (S3_KEY, S3_KEY[::-1]):
+        if getattr(settings, one) is None and getattr(settings, other) is not None:
+            yield one, _name((other,))
 
 
 def _name(location: tuple[int | str, ...]) -> str:

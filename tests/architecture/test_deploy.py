@@ -75,7 +75,7 @@ def test_every_setting_that_is_set_exists() -> None:
     assert of_services | of_image <= known
 
 
-UNUSED = {("EMSP_GOOGLE_API_KEY", ":-")}
+UNUSED = {(name, ":-") for name in ("EMSP_GOOGLE_API_KEY", "EMSP_S3_ACCESS_KEY_ID", "EMSP_S3_SECRET_ACCESS_KEY")}
 
 
 def test_no_secret_has_a_default() -> None:

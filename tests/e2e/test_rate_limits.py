@@ -11,6 +11,7 @@ from tests.support.databases import Databases
 from tests.support.world import Service, service
 
 REGISTER = "/ocpi/cpo/2.2/register"
+UPLOAD = "/ocpi/cpo/2.2/cpo/upload"
 LOGIN = "/ocpi/cpo/api/auth/v1/login"
 FILTERS = "/ocpi/cpo/2.2/filters"
 DETAILS = "/ocpi/cpo/2.2/details"
@@ -19,6 +20,7 @@ QUERY = {"query": "{ find_ev_locations(limit: 1) { id } }"}
 LIMITS = {
     "rate_register": "3/hour",
     "rate_login": "3/hour",
+    "rate_logo_upload": "3/hour",
     "rate_read": "3/hour",
     "rate_user": "3/hour",
     "rate_machine": "3/hour",
@@ -95,6 +97,17 @@ async def test_a_client_has_a_count_of_its_own(proxied: Service) -> None:
         assert (await register(proxied.client, "203.0.113.9")).status == 400
     assert_too_many(await register(proxied.client, "203.0.113.9"))
     assert (await proxied.client.call("GET", FILTERS, X_Forwarded_For="203.0.113.9")).status == 401
+
+
+async def test_uploads_are_counted_by_client_and_address_before_they_are_read(proxied: Service) -> None:
+    async def upload(address: str) -> Reply:
+        basic = proxied.client.basic
+        return await proxied.client.call("POST", UPLOAD, {}, Authorization=basic, X_Forwarded_For=address)
+
+    for _ in range(3):
+        assert (await upload("203.0.113.7")).status == 415
+    assert_too_many(await upload("203.0.113.7"))
+    assert (await upload("203.0.113.77")).status == 415
 
 
 async def test_who_has_no_good_token_is_not_counted(proxied: Service) -> None:

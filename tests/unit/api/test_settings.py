@@ -164,6 +164,27 @@ def test_a_mail_server_that_is_not_safe_stops_the_start_with_one_line(reading: R
     assert reading(smtp_url="smtps://me:s3cret@mail.example").smtp_url is not None
 
 
+def test_an_s3_key_has_two_halves_and_its_secret_is_not_shown(reading: Reading) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        reading(s3_access_key_id="an-id")
+    assert wrong.value.lines == ["EMSP_S3_SECRET_ACCESS_KEY: required with EMSP_S3_ACCESS_KEY_ID"]
+    with pytest.raises(WrongSettings) as wrong:
+        reading(s3_secret_access_key="a-s3cret")
+    assert wrong.value.lines == ["EMSP_S3_ACCESS_KEY_ID: required with EMSP_S3_SECRET_ACCESS_KEY"]
+    assert "a-s3cret" not in repr(reading(s3_access_key_id="an-id", s3_secret_access_key="a-s3cret"))
+
+
+@pytest.mark.parametrize("url", ["file:///var/images", "s3://a-bucket", "s3://a-bucket/some/prefix"])
+def test_images_lie_in_a_folder_or_a_bucket(reading: Reading, url: str) -> None:
+    assert reading(images_url=url).images_url == url
+
+
+@pytest.mark.parametrize("url", ["images", "/var/images", "file://images", "s3://", "s3:bucket", "https://x.example"])
+def test_images_lie_nowhere_else(reading: Reading, url: str) -> None:
+    with pytest.raises(WrongSettings, match="EMSP_IMAGES_URL"):
+        reading(images_url=url)
+
+
 def test_google_needs_its_key_which_is_not_shown(reading: Reading) -> None:
     with pytest.raises(WrongSettings) as wrong:
         reading(geocoder="google")
