@@ -92,7 +92,7 @@ def line_of(event: Recorded) -> str:
             "at": event.at,
             "topic": event.topic,
             "party": event.party,
-            "stream": event.stream,
+            "stream": str(event.stream),
             "version": event.version,
             "actor": event.actor,
             "correlation_id": event.correlation_id,
