@@ -13,6 +13,7 @@ from api.readiness import OUT_OF_REACH
 from projections.generations import LIVE, generation_in
 from projections.migrate import views_version
 from write_side.accounts.sessions import forget_ended
+from write_side.accounts.tries import forget_old_tries
 from write_side.domain.errors import StoreOutOfReach
 from write_side.store.housekeeping import forget_answers
 from write_side.store.loose_images import remove_next
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MAIL_TICK_S: Final = 1.0
 SESSIONS_KEPT: Final = timedelta(days=30)
+TRIES_KEPT: Final = timedelta(hours=1)
+"""Longer than the ten minutes for which wrong logins count."""
 REBUILD_PAUSE_S: Final = 10.0
 REBUILD: Final = (sys.executable, "-c", "from api.cli import main; main()", "rebuild")
 COUNT_TICK_S: Final = 5.0
@@ -82,11 +85,12 @@ async def remove_images(pool: asyncpg.Pool[Any], images: Images, *, tick_s: floa
 
 
 async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:
-    """Forget old answers and ended sessions, hour by hour."""
+    """Forget old answers, ended sessions and old tries to log in, hour by hour."""
     while True:
         try:
             await forget_answers(pool, answers_kept)
             await forget_ended(pool, SESSIONS_KEPT)
+            await forget_old_tries(pool, TRIES_KEPT)
         except StoreOutOfReach as trouble:
             log.warning("housekeeping waits for the store", error=repr(trouble.__cause__))
         await asyncio.sleep(HOUSEKEEPING_TICK_S)

@@ -22,7 +22,7 @@ from write_side.accounts.login import Accounts, LoggedIn, LoginRules
 from write_side.accounts.passwords import PasswordChange
 from write_side.accounts.secrets import token_hash
 from write_side.accounts.tokens import Bearer, Keys, RefreshTokenReused, TokenExpired, TooManyTries, Unauthorized
-from write_side.accounts.tries import TAKE_TURNS
+from write_side.accounts.tries import TAKE_TURNS, forget_old_tries
 from write_side.domain.errors import Faults, StoreOutOfReach
 
 if TYPE_CHECKING:
@@ -171,7 +171,17 @@ async def test_after_ten_wrong_pairs_even_the_right_one_waits(accounts: Accounts
     await accounts.log_in("maria", PASSWORD, address="192.0.2.2")
     await accounts.pool.execute("update es.login_tries set at = at - interval '10 minutes 1 second'")
     await accounts.log_in("maria", PASSWORD, address=HERE)
-    assert await tries(accounts) == 0
+
+
+async def test_old_tries_are_forgotten_and_young_ones_stay(accounts: Accounts) -> None:
+    for aged in (True, False):
+        for _ in range(3):
+            with pytest.raises(Unauthorized):
+                await accounts.log_in("maria", "wrong", address=HERE)
+        if aged:
+            await accounts.pool.execute("update es.login_tries set at = at - interval '1 hour 1 second'")
+    await forget_old_tries(accounts.pool, timedelta(hours=1))
+    assert await tries(accounts) == 3
 
 
 async def test_of_a_hundred_tries_at_once_ten_are_looked_at(dsn: str, clock: Clock) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +18,7 @@ from write_side.domain.errors import Faults, InvalidOldPassword
 from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
     from uuid import UUID
 
@@ -31,6 +33,12 @@ USER: Final = """
       from es.users
      where user_key = $1
 """
+
+TURNS: Final = 3
+"""How many passwords a process looks at at once: as many as it hashes, and one that is being counted meanwhile."""
+
+LONGEST_WAIT_S: Final = 30.0
+"""For a turn; who waits longer is answered that the store is too busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class LoggedIn:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Logging in and telling who a token is. clock: UTC now; new_id: a random UUID."""
+    """Logging in and telling who a token is. clock: UTC now; new_id: a random UUID; turns: of looking at passwords."""
 
     pool: asyncpg.Pool[Any]
     secrets: SystemSecrets
@@ -66,27 +74,20 @@ class Accounts:
     rules: LoginRules
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS))
 
     async def log_in(self, username: str, password: str, *, address: str) -> LoggedIn:
         """A new session. address: where the call comes from.
 
         raises: Unauthorized  wrong user, wrong password or a temporary password that is over: all the same
-                TooManyTries  too many wrong pairs, counted over all replicas; one that is being tried counts as wrong
+                TooManyTries  too many wrong pairs, counted over all replicas
                 StoreOutOfReach
         """
         if "\0" in username:
             # Nobody is called so, and PostgreSQL's text can't even ask.
             raise Unauthorized
-        user_key = folded(username)
         with reaching_the_store():
-            attempt = await count_try(self.pool, user_key, address, self.rules)
-            user = await self.pool.fetchrow(USER, user_key)
-            right = await self.secrets.password_is(password, None if user is None else user["password_hash"])
-            at = self.clock()
-            if user is None or not right or (user["temporary_until"] is not None and user["temporary_until"] <= at):
-                raise Unauthorized
-            await forget_try(self.pool, attempt)
-            return await self._open(user, at)
+            return await self._open(await self._user_of(folded(username), password, address))
 
     async def refresh(self, refresh_token: str) -> LoggedIn:
         """Another pair of tokens for the session of that refresh token, which is then used up.
@@ -129,11 +130,10 @@ class Accounts:
                 StoreOutOfReach
         """
         with reaching_the_store():
-            attempt = await count_try(self.pool, bearer.username, address, self.rules)
-            user = await self.pool.fetchrow(USER, bearer.username)
-            if user is None or not await self.secrets.password_is(wish.old, user["password_hash"]):
-                raise Faults([InvalidOldPassword().at("old_password")])
-            await forget_try(self.pool, attempt)
+            try:
+                user = await self._user_of(bearer.username, wish.old, address)
+            except Unauthorized:
+                raise Faults([InvalidOldPassword().at("old_password")]) from None
             check_new_password(wish, username=bearer.username)
             new_hash = await self.secrets.password_hash(wish.new)
             if not await replace_password(self.pool, bearer, user["password_hash"], new_hash):
@@ -157,8 +157,35 @@ class Accounts:
             raise Unauthorized
         return Party(owner["country_code"], owner["party_id"]), owner["cpo_owner_id"]
 
-    async def _open(self, user: asyncpg.Record, at: datetime) -> LoggedIn:
-        session_id = self.new_id()
+    async def _user_of(self, user_key: str, password: str, address: str) -> asyncpg.Record:
+        """The user whose password that is. raises: Unauthorized, TooManyTries; one that is being tried is counted."""
+        async with self._turn():
+            attempt = await count_try(self.pool, user_key, address, self.rules)
+            user: asyncpg.Record | None = await self.pool.fetchrow(USER, user_key)
+            # An unknown user's password is hashed too: that nobody is called so must take as long to find out.
+            right = await self.secrets.password_is(password, None if user is None else user["password_hash"])
+            until = None if user is None else user["temporary_until"]
+            if user is None or not right or (until is not None and until <= self.clock()):
+                raise Unauthorized
+            await forget_try(self.pool, attempt)
+        return user
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A place among the few that are tried at once.
+
+        A try counts as wrong while it is looked at, so that a hundred guesses at once are not free. Were they all
+        looked at at once, a hundred right passwords would be refused for each other's sake: they wait instead.
+        """
+        async with asyncio.timeout(LONGEST_WAIT_S):
+            await self.turns.acquire()
+        try:
+            yield
+        finally:
+            self.turns.release()
+
+    async def _open(self, user: asyncpg.Record) -> LoggedIn:
+        session_id, at = self.new_id(), self.clock()
         pair = self._pair(user, session_id, at)
         opened = await sessions.open_session(
             self.pool,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from write_side.accounts.tokens import TooManyTries
+from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import asyncpg
 
     from write_side.accounts.login import LoginRules
@@ -52,8 +55,13 @@ async def count_try(pool: asyncpg.Pool[Any], user_key: str, address: str, rules:
         if tries["of_pair"] >= rules.wrong_pairs or tries["of_address"] >= rules.wrong_pairs_of_address:
             raise TooManyTries(int(rules.window.total_seconds()))
         attempt: int = await connection.fetchval(COUNT_THIS_TRY, user_key, address)
-    await pool.execute(FORGET_OLD_TRIES, rules.window)
     return attempt
+
+
+async def forget_old_tries(pool: asyncpg.Pool[Any], older_than: timedelta) -> None:
+    """Forget the tries that were longer ago than that: more than what is counted. raises: StoreOutOfReach."""
+    with reaching_the_store():
+        await pool.execute(FORGET_OLD_TRIES, older_than)
 
 
 async def forget_try(pool: asyncpg.Pool[Any], attempt: int) -> None:

@@ -52,6 +52,10 @@ def test_a_forgery_without_a_fault_is_read() -> None:
     assert read(forged(), "access", KEYS) == BEARER
 
 
+def test_a_token_of_a_machine_whose_clock_is_ahead_is_read() -> None:
+    assert read(forged(iat=(now() + timedelta(seconds=30)).timestamp()), "access", KEYS) == BEARER
+
+
 def test_a_token_that_is_over_is_refused_as_expired() -> None:
     late = issue(BEARER, "access", KEYS, at=now() - LIFETIME - timedelta(seconds=1), lifetime=LIFETIME)
     with pytest.raises(TokenExpired):
@@ -94,7 +98,6 @@ def test_an_unsigned_token_is_refused(algorithm: str) -> None:
         pytest.param(lambda: forged(sid=None), id="no session"),
         pytest.param(lambda: forged(sub=None), id="no subject"),
         pytest.param(lambda: forged(sid="no uuid"), id="a session that is no id"),
-        pytest.param(lambda: forged(iat=(now() + timedelta(hours=1)).timestamp()), id="from the future"),
         pytest.param(lambda: an_access_token()[:-2], id="cut off"),
         pytest.param(lambda: an_access_token().swapcase(), id="another case"),
         pytest.param(lambda: "", id="nothing"),
