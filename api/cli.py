@@ -19,9 +19,10 @@ from api.embedded import EmbeddedPostgresFailed
 from api.log import set_up_logging
 from api.migrate import ChangedMigration
 from api.settings import WrongSettings, read_settings
+from ocpi.identifiers import Party
 from projections.generations import Refused
 from write_side.commands.wishes import ResetPassword, RotateTokenC
-from write_side.domain.errors import StoreOutOfReach, UnknownCpo
+from write_side.domain.errors import UnknownCpo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -48,9 +49,8 @@ EXPECTED = (
     roles.NotReady,
     Refused,
     rebuild_commands.ViewsDiffer,
-    cpo_commands.WrongParty,
+    cpo_commands.Unanswered,
     UnknownCpo,
-    StoreOutOfReach,
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -135,14 +135,24 @@ def verify(
     _run(lambda settings: rebuild_commands.verify(settings, repair=repair or []))
 
 
+def _party(name: str) -> Party:
+    try:
+        return cpo_commands.party_named(name)
+    except cpo_commands.WrongParty as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+
+
+ThatCpo = Annotated[Party, typer.Argument(parser=_party, metavar="COUNTRY/PARTY", help="the CPO, as in PH/ABC")]
+
+
 @cpo.command("rotate-token-c")
-def rotate_token_c(party: Annotated[str, typer.Argument(help="COUNTRY/PARTY, as in PH/ABC")]) -> None:
+def rotate_token_c(party: ThatCpo) -> None:
     """Another machine token (Token C); the one before stops at once."""
     _run(lambda settings: cpo_commands.replace_secret(settings, party, RotateTokenC))
 
 
 @cpo.command("reset-password")
-def reset_password(party: Annotated[str, typer.Argument(help="COUNTRY/PARTY, as in PH/ABC")]) -> None:
+def reset_password(party: ThatCpo) -> None:
     """A temporary password in place of its own."""
     _run(lambda settings: cpo_commands.replace_secret(settings, party, ResetPassword))
 
