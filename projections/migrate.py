@@ -23,7 +23,8 @@ ONE_AT_A_TIME: Final = """
 
 CREATE_EXTENSIONS: Final = """
     create extension if not exists cube schema public;
-    create extension if not exists pg_trgm schema public
+    create extension if not exists intarray schema public;
+    create extension if not exists btree_gist schema public
 """
 
 CREATE_META: Final = """

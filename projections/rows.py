@@ -5,8 +5,10 @@ from __future__ import annotations
 from math import cos, radians, sin
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocpi.codes import OCPI_AC_POWER_TYPES, REMOVED
-from ocpi.identifiers import folded
+from ocpi.codes import REMOVED
+from ocpi.facets import grams_of
+from ocpi.identifiers import Party, folded
+from projections.facets import facets_of, powers_of
 from projections.locations import evses_of, head_of
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class LocationRow(NamedTuple):
     is_public: bool
     city_key: str
     province_key: str
-    codes: list[str]
+    facets: list[int]
+    name_grams: list[int]
     point: tuple[float, float, float]
     head: str
     evses: str
@@ -64,11 +67,10 @@ def connector_words(evse: Document) -> list[str]:
     """`standard/power` of each connector, with `*` for any and `AC` for every AC_… of OCPI; sorted."""
     words: set[str] = set()
     for connector in evse["connectors"]:
-        standard, power = connector["standard"], connector["power_type"]
-        powers = {power, "AC"} if power in OCPI_AC_POWER_TYPES else {power}
+        standard = connector["standard"]
         words.add(f"{standard}/*")
-        for one in powers:
-            words.update((f"{standard}/{one}", f"*/{one}"))
+        for power in powers_of(connector["power_type"]):
+            words.update((f"{standard}/{power}", f"*/{power}"))
     return sorted(words)
 
 
@@ -90,34 +92,25 @@ def evses_text(drawing: LocationDrawing) -> str:
 def location_row(drawing: LocationDrawing) -> LocationRow:
     """The whole row of a location whose changes are written back."""
     head = head_of(drawing)
+    name_key = folded(head["name"])
     shown = [evse for evse in evses_of(drawing) if not is_removed(evse)]
     return LocationRow(
         id=drawing.location_id,
         country_code=drawing.country_code,
         party_id=drawing.party_id,
         cpo_owner_id=head["cpo_owner_id"],
-        name_key=folded(head["name"]),
+        name_key=name_key,
         publish=head["publish"],
         is_public=head["publish"] and bool(shown),
         city_key=folded(head["city"]),
         province_key=folded(head["province"]),
-        codes=_location_codes(head, shown),
+        facets=facets_of(head, shown),
+        name_grams=grams_of(Party(drawing.country_code, drawing.party_id), name_key),
         point=unit_point(head["address_lat"], head["address_lng"]),
         head=drawing.head,
         evses=evses_text(drawing),
         revision=drawing.revision,
     )
-
-
-def _location_codes(head: Document, shown: list[Document]) -> list[str]:
-    found = {f"facility:{code}" for code in codes_of(head["facilities"])}
-    found.update(f"parking_type:{code}" for code in codes_of(head["parking_types"]))
-    found.update(f"parking_restriction:{code}" for code in codes_of(head["parking_restrictions"]))
-    for evse in shown:
-        found.update(f"capability:{code}" for code in codes_of(evse["capabilities"]))
-        found.update(f"payment_type:{code}" for code in codes_of(evse["payment_types"]))
-        found.update(f"connector:{word}" for word in connector_words(evse))
-    return sorted(found)
 
 
 def evse_row(drawing: LocationDrawing, uid_key: str) -> EvseRow:

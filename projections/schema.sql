@@ -23,21 +23,29 @@ create table location_view (
     is_public boolean not null,          -- published, and has an EVSE that is not REMOVED
     city_key text not null,              -- casefolded
     province_key text not null,          -- casefolded
-    codes text[] not null,               -- first cut of the filters: 'facility:WIFI', 'parking_type:INDOOR',
-                                         -- 'parking_restriction:EV_ONLY' of the location and 'capability:QR_READER',
-                                         -- 'payment_type:GCASH', 'connector:CCS_2/*' … of its not REMOVED EVSEs
+    facets integer[] not null,           -- what it can be found by, and its EVSEs that are not REMOVED (ocpi/facets.py)
+    name_grams integer[] not null,       -- one to three letters in a row of its name, with its party (ocpi/facets.py)
     point cube not null,                 -- on the unit sphere: (cos lat cos lng, cos lat sin lng, sin lat)
     head text not null,                  -- JSON: what LOCATION_IN_EVSE shows
     evses text not null,                 -- JSON: [EVSE_WITHOUT_LOCATIONS], in order of registration, REMOVED ones too
     revision bigint not null             -- position of the last event folded into this row
 ) with (fillfactor = 70);                -- room for the next status change on the same page: no index is touched
 
+-- Small as they are, they need no compression, and must not push a document out of the row.
+alter table location_view
+      alter column facets set storage main,
+      alter column name_grams set storage main;
+
 create index location_of_party on location_view (country_code, party_id, id);
 create index location_public on location_view (id) where is_public;
 create index location_public_city on location_view (city_key, id) where is_public;
 create index location_public_province on location_view (province_key, id) where is_public;
-create index location_public_codes on location_view using gin (codes) where is_public;
-create index location_public_point on location_view using gist (point) where is_public;
+-- Walked in the order of distance, or of id: pages without the facets that are asked for are left out. siglen: in bytes.
+create index location_public_point on location_view using gist (point, facets gist__intbig_ops (siglen = 66))
+       where is_public;
+create index location_public_facets on location_view using gist (id, facets gist__intbig_ops (siglen = 66))
+       where is_public;
+create index location_name_grams on location_view using gin (name_grams gin__int_ops);
 
 create table evse_view (
     country_code text not null,
@@ -58,9 +66,9 @@ create table evse_view (
 ) with (fillfactor = 75);
 
 create index evse_of_location on evse_view (location_id, uid_key);
-create index evse_by_date on evse_view (country_code, party_id, created_at, location_id, registered_pos);
+create index evse_by_date on evse_view (country_code, party_id, created_at, location_id, registered_pos)
+       include (location_name_key);
 create index evse_by_location_name on evse_view (country_code, party_id, location_name_key, location_id, registered_pos);
-create index evse_location_name_trigrams on evse_view using gin (location_name_key gin_trgm_ops);
 
 create table cpo_view (
     country_code text not null,

@@ -21,7 +21,7 @@ from projections.place_table import PlaceCounts
 from projections.rows import EvseRow, LocationRow, evse_row, evses_text, is_removed, location_row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     import asyncpg
 
@@ -36,21 +36,22 @@ LOCATIONS_BY_ID: Final = """
 UPSERT_LOCATIONS: Final = """
     insert into location_view (
            id, country_code, party_id, cpo_owner_id, name_key, publish, is_public,
-           city_key, province_key, codes, point, head, evses, revision)
+           city_key, province_key, facets, name_grams, point, head, evses, revision)
     select id, country_code, party_id, cpo_owner_id, name_key, publish, is_public,
-           city_key, province_key, string_to_array(codes, ' '), cube(array[x, y, z]), head, evses, revision
+           city_key, province_key, facets::int[], name_grams::int[], cube(array[x, y, z]), head, evses, revision
       from unnest($1::int[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bool[], $7::bool[],
-                  $8::text[], $9::text[], $10::text[], $11::float8[], $12::float8[], $13::float8[],
-                  $14::text[], $15::text[], $16::bigint[])
+                  $8::text[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::float8[], $14::float8[],
+                  $15::text[], $16::text[], $17::bigint[])
            as new (id, country_code, party_id, cpo_owner_id, name_key, publish, is_public,
-                   city_key, province_key, codes, x, y, z, head, evses, revision)
+                   city_key, province_key, facets, name_grams, x, y, z, head, evses, revision)
         on conflict (id) do update
        set name_key = excluded.name_key,
            publish = excluded.publish,
            is_public = excluded.is_public,
            city_key = excluded.city_key,
            province_key = excluded.province_key,
-           codes = excluded.codes,
+           facets = excluded.facets,
+           name_grams = excluded.name_grams,
            point = excluded.point,
            head = excluded.head,
            evses = excluded.evses,
@@ -236,8 +237,13 @@ async def _run(
 
 
 def _flat_location(row: LocationRow) -> Row:
-    """As `unnest` takes it, which would flatten lists of lists: codes as words, the point as three numbers."""
-    return tuple(chain(row[:9], (" ".join(row.codes),), row.point, row[11:]))
+    """As `unnest` takes it, which would flatten lists of lists: arrays as texts, the point as three numbers."""
+    return tuple(chain(row[:9], (_literal(row.facets), _literal(row.name_grams)), row.point, row[12:]))
+
+
+def _literal(numbers: Iterable[int]) -> str:
+    """A PostgreSQL array."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _flat_evse(row: EvseRow) -> Row:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import combinations, product
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from ocpi import codes
+from ocpi.facets import EVSE_LISTS, FACETS, PAIRS
 from ocpi.identifiers import folded
 from read_side.errors import BadUserInput
 from read_side.geo import chord_of, unit_point
@@ -15,6 +17,15 @@ from read_side.geo import chord_of, unit_point
 DEFAULT_LIMIT: Final = 10
 MAX_TEXT: Final = 255
 """No name is longer (contract §1 "Values"), so no longer one can be found."""
+
+LISTS_OF_LOCATION: Final = (codes.FACILITIES, codes.PARKING_TYPES, codes.PARKING_RESTRICTIONS)
+KNOWN_OF_EVSE: Final[tuple[Collection[str] | codes.CodeList, ...]] = (
+    codes.CAPABILITIES,
+    codes.PAYMENT_TYPES,
+    codes.CONNECTOR_TYPES,
+    codes.ACCEPTED_POWER_TYPES,
+)
+"""What each of EVSE_LISTS may hold."""
 
 Arguments: TypeAlias = Mapping[str, Any]
 """The arguments of a field as GraphQL's types coerced them: an Int is an int, a list a list, null None."""
@@ -43,7 +54,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class EvseWanted:
-    """What one and the same EVSE must have: one of each list that is not empty.
+    """What one and the same EVSE must have, where no facet says it: one of each list that is not empty.
 
     connectors: `standard/power` words of evse_view, one connector each.
     """
@@ -79,13 +90,13 @@ class OneLocation:
 
 @dataclass(frozen=True, slots=True)
 class PublicLocations:
-    """`find_ev_locations` and `find_ev_filter_locations`. any_of: words of location_view.codes, one of each tuple."""
+    """`find_ev_locations` and `find_ev_filter_locations`. any_of: facets (`ocpi.facets`), one of each tuple."""
 
     page: Page
     near: Near | None = None
     city_key: str | None = None
     province_key: str | None = None
-    any_of: tuple[tuple[str, ...], ...] = ()
+    any_of: tuple[tuple[int, ...], ...] = ()
     evse: EvseWanted = EvseWanted()
 
 
@@ -125,29 +136,38 @@ def _public_locations(arguments: Arguments, cap: int) -> PublicLocations:
 
 
 def _filtered_locations(arguments: Arguments, cap: int) -> PublicLocations:
-    evse = EvseWanted(
-        capabilities=_codes(arguments, "capabilities", codes.CAPABILITIES),
-        payment_types=_codes(arguments, "payment_types", codes.PAYMENT_TYPES),
-        connectors=_connector_words(
-            _codes(arguments, "connector_types", codes.CONNECTOR_TYPES),
-            _codes(arguments, "power_types", codes.ACCEPTED_POWER_TYPES),
-        ),
-    )
-    any_of = (
-        _words("facility", _codes(arguments, "facilities", codes.FACILITIES)),
-        _words("parking_type", _codes(arguments, "parking_types", codes.PARKING_TYPES)),
-        _words("parking_restriction", _codes(arguments, "parking_restrictions", codes.PARKING_RESTRICTIONS)),
-        _words("capability", evse.capabilities),
-        _words("payment_type", evse.payment_types),
-        _words("connector", evse.connectors),
-    )
+    of_location = {known.name: _codes(arguments, known.name, known) for known in LISTS_OF_LOCATION}
+    of_evse = {name: _codes(arguments, name, known) for name, known in zip(EVSE_LISTS, KNOWN_OF_EVSE, strict=True)}
+    any_of = [tuple(FACETS[kind, code] for code in wanted) for kind, wanted in of_location.items()]
+    any_of += _facets_of_evse({kind: wanted for kind, wanted in of_evse.items() if wanted})
     return PublicLocations(
         page=_page(arguments, cap, default=None, after=None),
         near=_near(arguments),
         city_key=_text(arguments, "city"),
         province_key=_text(arguments, "province"),
-        any_of=tuple(words for words in any_of if words),
-        evse=evse,
+        any_of=tuple(facets for facets in any_of if facets),
+        evse=_evse_wanted(of_evse),
+    )
+
+
+def _facets_of_evse(asked: Mapping[str, tuple[str, ...]]) -> list[tuple[int, ...]]:
+    """Those of one list; of several lists those of each two, which an EVSE has only where both are its own."""
+    if len(asked) == 1:
+        return [tuple(FACETS[kind, code] for kind, wanted in asked.items() for code in wanted)]
+    return [
+        tuple(PAIRS[kinds, one, other] for one, other in product(asked[kinds[0]], asked[kinds[1]]))
+        for kinds in combinations(asked, 2)
+    ]
+
+
+def _evse_wanted(of_evse: Mapping[str, tuple[str, ...]]) -> EvseWanted:
+    """What facets leave open: three lists may be met in pairs by three EVSEs."""
+    if sum(map(bool, of_evse.values())) < 3:
+        return EvseWanted()
+    return EvseWanted(
+        of_evse["capabilities"],
+        of_evse["payment_types"],
+        _connector_words(of_evse["connector_types"], of_evse["power_types"]),
     )
 
 
@@ -201,10 +221,6 @@ def _codes(arguments: Arguments, name: str, known: Collection[str] | codes.CodeL
 
 def _shortened(code: str) -> str:
     return repr(code if len(code) <= 40 else f"{code[:40]}…")
-
-
-def _words(kind: str, found: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{kind}:{code}" for code in found)
 
 
 def _connector_words(standards: tuple[str, ...], powers: tuple[str, ...]) -> tuple[str, ...]:

