@@ -147,7 +147,7 @@ class Settings(BaseSettings):
         description="a connection without a whole request head for so long is closed; longer than a proxy's",
     )
     shutdown_s: Seconds = Field(default=25.0, description="how long requests under way may take to end at a stop")
-    csv_rows: Count = Field(default=200_000, description="most rows of a CSV file")
+    csv_rows: Count = Field(default=100_000, description="most rows of a CSV file")
     uploads_at_once: Count = Field(
         default=2, description="CSV files that a process reads at once; others wait for their turn"
     )

@@ -16,11 +16,12 @@ from tests.bench.calls import measure_calls
 from tests.bench.machine import this_machine
 from tests.bench.report import print_table, write_document, write_json
 from tests.bench.rows import Group
+from tests.bench.uploads import measure_uploads
 from tests.bench.views import measure_views
 from tests.support.databases import Databases
 from tests.support.servers import NoServer, Servers, servers
 
-PARTS = ("store", "calls", "views")
+PARTS = ("store", "calls", "csv", "views")
 
 
 async def measure(parts: list[str], *, is_written: bool) -> None:
@@ -45,6 +46,8 @@ async def _measure(part: str, found: Servers, databases: Databases) -> list[Grou
             return [await measure_append(databases)]
         case "calls":
             return await measure_calls(found, databases)
+        case "csv":
+            return [await measure_uploads(found, databases)]
         case _:
             return [await measure_views(found, databases)]
 

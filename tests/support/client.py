@@ -98,7 +98,7 @@ class Client:
         """R9, or R10. csv: the file; its name is ours."""
         path = f"/ocpi/cpo/api/v2/locations/uploads/{'temp/' if is_staged else ''}csv"
         form = aiohttp.FormData()
-        form.add_field("file", csv, filename="locations.csv", content_type="text/csv")
+        form.add_field("file", io.BytesIO(csv), filename="locations.csv", content_type="text/csv")
         named = {name.replace("_", "-"): value for name, value in headers.items()} | bearer(token)
         async with self.session.post(self.base_url + path, data=form, headers=named) as response:
             return Reply(response.status, await response.json(content_type=None), response.headers)

@@ -58,3 +58,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def highest_mib(pid: int) -> int:
+    """The most memory that a process has had resident (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("VmHWM"))
+    return int(line.split()[1]) // 1024
+
+
+def forget_highest(pid: int) -> None:
+    """From now on the most memory is counted anew: starting may have taken more than anything later (proc(5))."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")

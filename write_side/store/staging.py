@@ -170,7 +170,7 @@ MOVE_HEAD: Final = """
 
 TELL: Final = "select pg_notify('es_events', $1::bigint::text)"
 
-PENDING_AT_ONCE: Final = 8
+PENDING_AT_ONCE: Final = 2
 
 LOG: Final = structlog.get_logger(__name__)
 
