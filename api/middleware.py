@@ -46,9 +46,13 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Errors become envelopes; what is in no table is a fault of ours: logged with its trace, told without."""
     try:
         return await handler(request)
-    except web.HTTPException as error:
-        return refusal(error) or envelope(error.status, [], error.reason)
     except Exception as error:
+        if request.writer.output_size > 0:
+            # Its head is out: that it is not whole can only be told by ending the connection.
+            log.exception("answer breaks off", method=request.method, path=request.path)
+            raise ConnectionResetError from error
+        if isinstance(error, web.HTTPException):
+            return refusal(error) or envelope(error.status, [], error.reason)
         answer = refusal(error)
         if answer is None:
             log.exception("request failed", method=request.method, path=request.path)

@@ -15,6 +15,9 @@ import pytest
 from aiohttp import encode_basic_auth
 from yarl import URL
 
+from api.auth import Auth
+from api.multipart import Upload
+from api.routes import ROUTES, Route
 from ocpi.identifiers import Party
 from tests.support.calls import CALLS, LOGIN, REGISTER, exchanged, raw, target
 from tests.support.client import Cpo, Reply, a_connector, a_location, an_evse
@@ -27,6 +30,9 @@ from write_side.accounts.tokens import Bearer, Keys
 
 FILTERS = "/ocpi/cpo/2.2/filters"
 DETAILS = "/ocpi/cpo/2.2/details"
+REFRESH = "/ocpi/cpo/api/auth/v1/refresh"
+WITH_BODY = [route for route in ROUTES if route.body is not None]
+FORM = "multipart/form-data; boundary=b"
 READER = encode_basic_auth("reader", READ_ONLY_SECRET)
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -36,8 +42,30 @@ async def emsp(fresh_database: Databases, tmp_path_factory: pytest.TempPathFacto
     """A service that bears two wrong logins and little else."""
     dsn = await fresh_database()
     folder = tmp_path_factory.mktemp("emsp")
-    async with service(dsn, folder, login_wrong_pairs=2, append_patience_s=0.5, body_json_bytes=50_000) as running:
+    sizes = dict.fromkeys(("body_json_bytes", "body_image_bytes", "body_photos_bytes", "body_csv_bytes"), 50_000)
+    async with service(dsn, folder, login_wrong_pairs=2, append_patience_s=0.5, **sizes) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def cpo(emsp: Service) -> Cpo:
+    """Hardly anything that these tests send is accepted: one CPO is enough."""
+    return await emsp.client.registered("errors", "Errors of Luzon", emsp.mails)
+
+
+def path_of(route: Route, cpo: Cpo) -> str:
+    """The path of a call of the table, as that CPO calls it."""
+    whole = {"country_code": cpo.country_code, "party_id": cpo.party_id}
+    return re.sub(r"{(\w+)}", lambda parameter: whole.get(parameter[1], "1"), route.path)
+
+
+async def authorization_of(route: Route, emsp: Service, cpo: Cpo) -> str:
+    """A good one for that call."""
+    if Auth.CLIENT in route.auth:
+        return emsp.client.basic
+    if Auth.MACHINE in route.auth:
+        return f"Bearer {cpo.token_c}"
+    return f"Bearer {await emsp.client.log_in(cpo)}"
 
 
 def hook(cpo: Cpo, what: str = "locations") -> str:
@@ -160,6 +188,13 @@ async def test_without_a_good_token_of_its_kind_every_call_is_401(emsp: Service,
             assert reply.headers["WWW-Authenticate"].startswith(f'{scheme} realm="emsp"')
 
 
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.row} {route.path}")
+async def test_no_call_goes_without_a_token(emsp: Service, cpo: Cpo, route: Route) -> None:
+    reply = await emsp.client.call(route.method, path_of(route, cpo))
+    assert_refused(reply, 401, "Unauthorized")
+    assert "WWW-Authenticate" in reply.headers
+
+
 async def test_a_token_that_was_good_once_has_expired(emsp: Service, cpo: Cpo) -> None:
     expired = access_token(cpo, timedelta(seconds=-1))
     reply = await emsp.client.call("GET", DETAILS, Authorization=f"Bearer {expired}")
@@ -179,6 +214,14 @@ async def test_another_partys_path_is_403_before_its_country(emsp: Service, cpo:
 
 async def test_a_client_without_the_scope_is_403(emsp: Service) -> None:
     assert_refused(await emsp.client.call("POST", REGISTER, {}, Authorization=READER), 403, "Forbidden")
+
+
+async def test_a_refresh_token_that_is_used_twice_is_403(emsp: Service, cpo: Cpo) -> None:
+    pair = {"username": cpo.username, "password": cpo.password}
+    opened = await emsp.client.call("POST", LOGIN, pair, Authorization=emsp.client.basic)
+    used = f"Bearer {opened.body['data']['refresh_token']}"
+    assert (await emsp.client.call("GET", REFRESH, Authorization=used)).status == 200
+    assert_refused(await emsp.client.call("GET", REFRESH, Authorization=used), 403, "Forbidden")
 
 
 # 404, 405
@@ -210,15 +253,22 @@ async def test_an_unknown_method_is_405_and_told_what_is_allowed(emsp: Service, 
         assert reply.headers["Allow"] == allowed
 
 
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.row} {route.path}")
+async def test_every_call_tells_which_methods_its_path_takes(emsp: Service, cpo: Cpo, route: Route) -> None:
+    reply = await emsp.client.call("DELETE", path_of(route, cpo))
+    assert_refused(reply, 405, "Method Not Allowed")
+    assert route.method in reply.headers["Allow"].split(", ")
+
+
 # 413, 415
 
 
-@pytest.mark.parametrize("call", CALLS)
-async def test_a_body_that_is_too_large_is_413(emsp: Service, cpo: Cpo, call: str) -> None:
-    method, url, authorization = target(emsp, cpo, call)
+@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: f"{route.row} {route.path}")
+async def test_a_body_that_is_too_large_is_413(emsp: Service, cpo: Cpo, route: Route) -> None:
+    content_type = FORM if isinstance(route.body, Upload) else "application/json"
     start = (
-        f"{method} {URL(url).raw_path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        f"Authorization: {authorization['Authorization']}\r\n"
+        f"{route.method} {path_of(route, cpo)} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+        f"Authorization: {await authorization_of(route, emsp, cpo)}\r\n"
     )
     chunk = "c8\r\n" + "x" * 200 + "\r\n"
     for rest in ("Content-Length: 50001\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" + chunk * 251 + "0\r\n\r\n"):
@@ -231,11 +281,13 @@ async def test_a_body_that_is_too_large_is_413(emsp: Service, cpo: Cpo, call: st
     "content_type",
     ["text/plain", "application/xml", "application/json; charset=latin-1", "multipart/form-data", "json"],
 )
-@pytest.mark.parametrize("call", CALLS)
-async def test_another_content_type_is_415(emsp: Service, cpo: Cpo, call: str, content_type: str) -> None:
-    method, url, authorization = target(emsp, cpo, call)
-    headers = authorization | {"Content-Type": content_type}
-    async with emsp.client.session.request(method, url, data=b"{}", headers=headers) as response:
+@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: f"{route.row} {route.path}")
+async def test_another_content_type_is_415(emsp: Service, cpo: Cpo, route: Route, content_type: str) -> None:
+    if isinstance(route.body, Upload) and content_type == "multipart/form-data":
+        content_type = "multipart/mixed; boundary=b"
+    headers = {"Authorization": await authorization_of(route, emsp, cpo), "Content-Type": content_type}
+    url = emsp.base_url + path_of(route, cpo)
+    async with emsp.client.session.request(route.method, url, data=b"{}", headers=headers) as response:
         reply = Reply(response.status, await response.json(), response.headers)
     assert_refused(reply, 415, "UNSUPPORTED_MEDIA_TYPE")
 
