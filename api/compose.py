@@ -19,7 +19,7 @@ from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
 from api.cors import let_in
 from api.embedded import embedded_postgres
-from api.handlers.graphql import graphql_routes
+from api.handlers.graphql import GRAPHQL, graphql_routes
 from api.keys import key_of
 from api.limits import rates_of
 from api.migrate import migrate_event_store
@@ -415,7 +415,10 @@ async def consumer(urls: Databases, bus: EventBus, database_id: UUID, *, shares_
 async def api_application(
     settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool, *, schema_name: str = "emsp"
 ) -> AsyncIterator[web.Application]:
-    """Every call of the contract: REST, webhooks, GraphQL. schema_name: another for each application of a process."""
+    """Every call of the contract: REST, webhooks, GraphQL, which is under GRAPHQL too.
+
+    schema_name: another for each application of a process
+    """
     views = Views(views_sessions, Connector(urls.read_model, "emsp read listener"))
     services = Services(
         world=write_side.world,
@@ -441,14 +444,16 @@ async def api_application(
         cost=settings.graphql_cost,
         find_cap=settings.find_cap,
         text_bytes=settings.body_graphql_bytes,
+        fragment_cache_bytes=settings.fragment_cache_bytes,
         min_position_wait_s=settings.min_position_wait_s,
     )
     async with running(views.run()):
         app = application(services)
         let_in(app, settings.cors_origins)
+        app[GRAPHQL] = await create_engine(views, limits, schema_name)
         app.add_routes(
             graphql_routes(
-                await create_engine(views, limits, schema_name),
+                app[GRAPHQL],
                 viewer_of,
                 limit_bytes=settings.body_graphql_bytes,
                 patience=services.patience,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from projections.consumer import ConsumerState
+    from read_side.fragments import Fragments
     from write_side.adapters.google import GeocodingState
     from write_side.store.outbox import OutboxState
     from write_side.store.publisher import PublisherState
@@ -70,3 +71,11 @@ def count_geocoding(registry: CollectorRegistry, state: GeocodingState) -> None:
     """Numbers of a geocoder that asks over the network; the gazetteer asks nobody."""
     _gauge(registry, "emsp_geocoder_calls", "calls to the geocoding service by this process", lambda: state.calls)
     _gauge(registry, "emsp_geocoder_failures", "of these, that brought no answer", lambda: state.failures)
+
+
+def count_fragments(registry: CollectorRegistry, fragments: Fragments) -> None:
+    """Numbers of the cache of GraphQL fragments; hits / (hits + misses) is the share that it saves."""
+    _gauge(registry, "emsp_fragment_hits", "documents of answers that the cache had", lambda: fragments.hits)
+    _gauge(registry, "emsp_fragment_misses", "documents that were cut anew", lambda: fragments.misses)
+    _gauge(registry, "emsp_fragment_bytes", "memory that the cache takes", lambda: fragments.bytes)
+    _gauge(registry, "emsp_fragment_entries", "fragments that it keeps", lambda: len(fragments))

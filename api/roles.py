@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from api import compose, metrics
+from api.handlers.graphql import GRAPHQL
 from api.handlers.health import Check, health_routes, metrics_route
 from api.loops import build_outdated_views, count_mails, keep_house, remove_images, send_mails
 from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
@@ -150,6 +151,7 @@ async def _api(
             *checks,
         ]
         app = await stack.enter_async_context(compose.api_application(settings, urls, write_side, views))
+        metrics.count_fragments(registry, app[GRAPHQL].fragments)
         app.add_routes(health_routes(all_checks))
         await stack.enter_async_context(
             compose.running(

@@ -175,6 +175,9 @@ class Settings(BaseSettings):
     graphql_depth: Count = Field(default=12, description="deepest GraphQL selection")
     graphql_aliases: Count = Field(default=50, description="most aliases in a GraphQL query")
     graphql_cost: Count = Field(default=2_000, description="most fields in a GraphQL query, fragments spread")
+    fragment_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=64 * MIB, description="memory of a process for pieces of GraphQL answers; 0: none are kept"
+    )
     statement_timeout_s: Seconds = Field(default=10.0, description="longest statement of the read side")
     append_patience_s: Seconds = Field(
         default=10.0, description="how long a command waits for the store before its 503"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -14,7 +14,17 @@ from read_side.fields import DISTANCE, EVSES, LOCATION_OF_EVSE
 from read_side.filters import Filter, OneLocation, OwnEvses
 from read_side.geo import km_of
 
-Row: TypeAlias = Mapping[str, Any]
+
+class Row(Protocol):
+    """A row of an answer: columns by name."""
+
+    def __getitem__(self, column: str, /) -> Any:  # noqa: ANN401 - of the column's type
+        """The value of a column that the statement has."""
+
+    def get(self, column: str, /) -> Any:  # noqa: ANN401 - of the column's type
+        """The value of a column, or None."""
+
+
 HIDDEN: Final = {"current_ws_connection_id": None, "server_id": None}
 
 
@@ -23,30 +33,40 @@ def matches(rows: Sequence[Row], wanted: Filter) -> tuple[Sequence[Row], bool]:
 
     raises: BadUserInput for an `after` that is no EVSE of the caller's: an empty page would say that this was the last
     """
-    key = "location_id" if isinstance(wanted, OwnEvses) else "id"
     if rows[0].get("after_known") is False:
         raise BadUserInput("after: no EVSE of yours has this uid")
-    if rows[0][key] is None:
+    if rows[0]["id"] is None:
         return (), False
     if isinstance(wanted, OneLocation) or wanted.page.cap is None or len(rows) <= wanted.page.cap:
         return rows, False
     return rows[: wanted.page.cap], True
 
 
+def texts_of(row: Row, wanted: Filter) -> tuple[str, str | None]:
+    """A row's document, and what is stored beside it: a location's EVSEs, an EVSE's location; as far as asked for."""
+    if isinstance(wanted, OwnEvses):
+        return row["document"], row.get("head")
+    head = row.get("head")
+    return f'{{"id":{row["id"]}}}' if head is None else head, row.get("evses")
+
+
+def distance_of(row: Row) -> float | None:
+    """Km from the point that the query names; None where it names none."""
+    chord = row.get("chord")
+    return None if chord is None else km_of(chord)
+
+
 def document_of(row: Row, wanted: Filter) -> Document:
     """The document of one row, whole as its columns allow; for its owner (see `shown_to_everybody`)."""
-    document: Document
+    stored, beside = texts_of(row, wanted)
+    document: Document = orjson.loads(stored)
     if isinstance(wanted, OwnEvses):
-        document = orjson.loads(row["document"])
-        if (head := row.get("head")) is not None:
-            document[LOCATION_OF_EVSE] = orjson.loads(head)
+        if beside is not None:
+            document[LOCATION_OF_EVSE] = orjson.loads(beside)
         return document
-    head = row.get("head")
-    document = {"id": row["id"]} if head is None else orjson.loads(head)
-    if (evses := row.get("evses")) is not None:
-        document[EVSES] = orjson.loads(evses)
-    if (chord := row.get("chord")) is not None:
-        document[DISTANCE] = km_of(chord)
+    if beside is not None:
+        document[EVSES] = orjson.loads(beside)
+    document[DISTANCE] = distance_of(row)
     return document
 
 

@@ -14,25 +14,24 @@ from tartiflette.execution.collect import collect_executable_variable_definition
 from tartiflette.types.exceptions.tartiflette import MultipleException
 
 from read_side import executor
-from read_side.cut import Document, Shape
-from read_side.documents import Row, document_of, is_owners, matches, shown_to_everybody, size_of
+from read_side.cut import Document
+from read_side.documents import document_of, is_owners, matches, shown_to_everybody
+from read_side.encoding import Shape
 from read_side.errors import QueryRefused, Unavailable
 from read_side.executor import Documents
 from read_side.faults import GraphQLError, fault_of, faults_at, faults_of
 from read_side.fields import QUERIES
 from read_side.filters import Arguments
+from read_side.fragments import Fragments
 from read_side.guards import Limits, check_variables
 from read_side.parsing import Invalid, Parser, Schema
 from read_side.plan import Plan, Root, bind, compile_operation, roots_of, scope_of
+from read_side.reading import NULL, Bound, Reader
 from read_side.scope import Own, Viewer
 from read_side.selection import Selected
 from read_side.sql import Statement, render
 from read_side.views import Views
 
-SLICE_CHARACTERS: Final = 256 * 1024
-"""Stored JSON that is cut before others get their turn on the loop: about 5 ms."""
-
-NULL: Final = (b"null",)
 TRUNCATED: Final = "truncated"
 
 
@@ -56,15 +55,6 @@ class Answer:
         return None if self.parts is None else b"".join(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A root field whose statement is ready."""
-
-    selected: Selected
-    shape: Shape
-    statement: Statement
-
-
 @dataclass(slots=True)
 class _Answering:
     """The answer of one request, as far as it is known. values: JSON by key, in parts."""
@@ -85,7 +75,9 @@ class GraphQLService:
     def __init__(self, schema: Schema, views: Views, limits: Limits) -> None:
         self.schema = schema
         self.limits = limits
+        self.fragments = Fragments(limits.fragment_cache_bytes)
         self._views = views
+        self._reader = Reader(views, self.fragments)
         self._parser = Parser(schema, limits)
         self._query_fields = schema.find_type("Query").implemented_fields
         self._introspecting = asyncio.Lock()
@@ -151,7 +143,7 @@ class GraphQLService:
 
     async def _bound(
         self, selected: Selected, shape: Shape, values: dict[str, Any], of: tuple[_Request, _Answering]
-    ) -> _Bound | None:
+    ) -> Bound | None:
         """The root field's statement; None where it can't have one, which is its error then."""
         request, answering = of
         definition = self._query_fields[selected.name]
@@ -159,21 +151,21 @@ class GraphQLService:
             arguments = await coerce_arguments(
                 definition.arguments, selected.nodes[0], values, None, coercer=definition.arguments_coercer
             )
-            return _Bound(selected, shape, request.statement(selected.name, arguments, shape.keys))
+            return Bound(selected, shape, request.statement(selected.name, arguments, shape.keys))
         except (QueryRefused, MultipleException) as error:
             answering.refuse(selected, error)
             return None
 
-    async def _read(self, bound: Sequence[_Bound], request: _Request, answering: _Answering) -> None:
-        rows_of = await request.ask([one.statement for one in bound])
-        for one, rows in zip(bound, rows_of, strict=True):
-            try:
-                found, is_truncated = matches(rows, one.statement.filter)
-            except QueryRefused as refused:
-                answering.refuse(one.selected, refused)
+    async def _read(self, bound: Sequence[Bound], request: _Request, answering: _Answering) -> None:
+        found_of = await self._reader.read(
+            bound, at_least=request.min_position, at_most_s=self.limits.min_position_wait_s
+        )
+        for one, found in zip(bound, found_of, strict=True):
+            if isinstance(found, QueryRefused):
+                answering.refuse(one.selected, found)
                 continue
-            answering.is_truncated |= is_truncated
-            answering.values[one.selected.key] = await _encoded(one, found)
+            answering.is_truncated |= found.is_truncated
+            answering.values[one.selected.key] = found.parts
 
     async def _introspect(
         self, plan: Plan, roots: Sequence[Root], variables: Mapping[str, Any], answering: _Answering
@@ -188,30 +180,6 @@ class GraphQLService:
             value = (data or {}).get(root.selected.key)
             answering.values[root.selected.key] = (orjson.dumps(value),)
         answering.errors[""] = tuple(errors)
-
-
-async def _encoded(bound: _Bound, rows: Sequence[Row]) -> tuple[bytes, ...]:
-    """The JSON of a root field's answer, made in slices that leave others their turns on the loop."""
-    shape = bound.shape
-    wanted = bound.statement.filter
-    is_own = isinstance(bound.statement.scope, Own)
-    slices: list[bytes] = []
-    open_slice: list[bytes] = []
-    size = 0
-    for row in rows:
-        cut = shape.own if is_owners(row, wanted, is_own=is_own) else shape.public
-        open_slice.append(orjson.dumps(cut(document_of(row, wanted))))
-        size += size_of(row)
-        if size > SLICE_CHARACTERS:
-            slices += (b",".join(open_slice), b",")
-            open_slice.clear()
-            size = 0
-            await asyncio.sleep(0)
-    if not QUERIES[bound.selected.name].is_list:
-        return tuple(open_slice) or NULL
-    if open_slice:
-        slices += (b",".join(open_slice), b",")
-    return (b"[", *slices[:-1], b"]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from ocpi.facets import grams_wanted
 from read_side.filters import OwnEvses, Page
@@ -10,9 +10,9 @@ from read_side.scope import Own
 from read_side.sql_text import OF_PARTY, Parameters, framed, limits_of, listed, party_of
 
 PAGE_OF_EVSES: Final = """
-       select page.location_id, document{columns}
+       select page.location_id, page.registered_pos as id, {columns}
          from ({page}
-              ) as page{document}{head}"""
+              ) as page{rows}{locations}"""
 
 EVSES: Final = """
        select {keys}
@@ -101,25 +101,29 @@ AFTER_KNOWN: Final = """,
               and uid_key = {after}
        ) as after_known"""
 
-DOCUMENT_OF_EVSE: Final = """
+ROW_OF_EVSE: Final = """
         cross join lateral (
-              select document
+              select {columns}
                 from views.evse_view
                where location_id = page.location_id
                  and registered_pos = page.registered_pos
               offset 0
               ) as full_row"""
 
-HEAD_OF_EVSE: Final = """
+ROW_OF_LOCATION: Final = """
         cross join lateral (
-              select head
+              select {columns}
                 from views.location_view
                where id = page.location_id
               offset 0
               ) as its_location"""
 
 
-def own_evses(wanted: OwnEvses, own: Own, columns: frozenset[str], parameters: Parameters) -> str:
+Columns: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+"""Of evse_view, and of location_view."""
+
+
+def own_evses(wanted: OwnEvses, own: Own, columns: Columns, parameters: Parameters) -> str:
     """`evse`."""
     party = party_of(own, parameters)
     order = "location_name_key" if wanted.is_by_location else "created_at"
@@ -132,8 +136,9 @@ def own_evses(wanted: OwnEvses, own: Own, columns: frozenset[str], parameters: P
         where += EVSE_AFTER.format(order=order, past="<" if wanted.is_descending else ">", after=after, **party)
         extra = AFTER_KNOWN.format(after=after, **party)
     is_two_steps = bool(wanted.page.offset) or wanted.contains is not None
-    keys = "location_id, registered_pos" if is_two_steps else "location_id, document"
+    of_evse, of_location = map(", ".join, columns)
     if wanted.contains is None:
+        keys = "location_id, registered_pos" + ("" if is_two_steps else f", {of_evse}")
         page = EVSES.format(keys=keys, where=where, in_order=in_order)
     else:
         page = NAMED.format(
@@ -143,13 +148,14 @@ def own_evses(wanted: OwnEvses, own: Own, columns: frozenset[str], parameters: P
             in_order=in_order,
             **_named(wanted.contains, wanted.page, own, parameters),
         )
+    asked = (*columns[0], *columns[1])
     inner = PAGE_OF_EVSES.format(
-        columns=listed(columns),
+        columns=", ".join(asked),
         page=page + limits_of(wanted.page, parameters),
-        document=DOCUMENT_OF_EVSE if is_two_steps else "",
-        head=HEAD_OF_EVSE if "head" in columns else "",
+        rows=ROW_OF_EVSE.format(columns=of_evse) if is_two_steps else "",
+        locations=ROW_OF_LOCATION.format(columns=of_location) if of_location else "",
     )
-    return framed(f"v.location_id, v.document{listed(columns, 'v.')}", inner, extra)
+    return framed(f"v.location_id, v.id{listed(frozenset(asked), 'v.')}", inner, extra)
 
 
 def _named(part: str, page: Page, own: Own, parameters: Parameters) -> dict[str, str]:

@@ -64,6 +64,7 @@ class Limits:
     variable_values: int = 1_000
     variable_characters: int = 20_000
     cached_ast_bytes: int = 16 * 1024 * 1024
+    fragment_cache_bytes: int = 64 * 1024 * 1024
     min_position_wait_s: float = 2.0
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from tartiflette.language.ast import FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
 
-from read_side.cut import Shape, shape_of
+from read_side.cut import tree_of
+from read_side.encoding import Shape, shape_of
 from read_side.errors import BadUserInput
 from read_side.fields import DISTANCE, EVSES, LOCATION_OF_EVSE, QUERIES
 from read_side.filters import Arguments, understood
@@ -102,7 +103,7 @@ def _compile_roots(plan: Plan, variables: Mapping[str, Any]) -> tuple[Root, ...]
         query = QUERIES.get(selected.name)
         shape = None
         if query is not None and query.of is not None:
-            shape = shape_of(selected, query.of, plan.fragments, includes)
+            shape = shape_of(tree_of(selected, query.of, plan.fragments, includes), query.of)
         roots.append(Root(selected, shape))
     return tuple(roots)
 
@@ -120,7 +121,7 @@ def bind(name: str, keys: frozenset[str] | None, arguments: Arguments, scope: Sc
     """
     is_evse = QUERIES[name].of == "EVSE"
     if is_evse:
-        columns = {"head"} if keys is None or LOCATION_OF_EVSE in keys else set()
+        columns = {"document", "head"} if keys is None or LOCATION_OF_EVSE in keys else {"document"}
     elif keys is None:
         columns = {"head", EVSES}
     else:

@@ -29,6 +29,9 @@ from write_side.domain.errors import Faults, StoreOutOfReach
 
 PATH: Final = "/ocpi/cpo/graphql"
 
+GRAPHQL: Final = web.AppKey("graphql", GraphQLService)
+"""Where the application keeps what answers."""
+
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -88,13 +88,24 @@ async def fill(dsn: str, events: Sequence[DomainEvent] = SAMPLE) -> None:
 
 
 @asynccontextmanager
-async def views_of(dsn: str, *, is_listening: bool = False, **settings: str) -> AsyncIterator[Views]:
-    """The read side's views over that database. settings: of its sessions, beside the usual ones."""
+async def views_of(
+    dsn: str,
+    *,
+    is_listening: bool = False,
+    before_each: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
+    **settings: str,
+) -> AsyncIterator[Views]:
+    """The read side's views over that database. settings: of its sessions, beside the usual ones.
+
+    before_each: called before a session is used for a request's statements
+    """
 
     async def connect() -> asyncpg.Connection[Any]:
         return await asyncpg.connect(dsn)
 
-    async with asyncpg.create_pool(dsn, min_size=0, max_size=4, server_settings=SESSION | settings) as pool:
+    async with asyncpg.create_pool(
+        dsn, min_size=0, max_size=4, setup=before_each, server_settings=SESSION | settings
+    ) as pool:
         views = Views(pool, connect)
         listener = asyncio.create_task(views.run()) if is_listening else None
         yield views

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from ocpi.identifiers import Party
+from read_side.encoding import Cut
 from read_side.errors import BadUserInput, Forbidden, Unauthenticated
 from read_side.executor import cooked
 from read_side.guards import Limits
@@ -28,7 +30,14 @@ def plan(parser: Parser, text: str, name: str | None = None) -> Plan:
 def cut(parser: Parser, text: str, document: dict[str, Any], **variables: Any) -> dict[str, Any]:
     (root,) = roots_of(plan(parser, text), variables)
     assert root.shape is not None
-    return root.shape.own(document)
+    return answer_of(root.shape.own, document)
+
+
+def answer_of(cut: Cut, document: dict[str, Any]) -> dict[str, Any]:
+    head = {key: value for key, value in document.items() if key != "evses"}
+    pieces = cut.encode(orjson.dumps(head).decode(), orjson.dumps(document.get("evses", [])).decode())
+    answer: dict[str, Any] = orjson.loads(b"null".join(pieces))
+    return answer
 
 
 LOCATION: dict[str, Any] = {
@@ -75,7 +84,7 @@ def test_skip_and_include_decide_per_request(parser: Parser) -> None:
     def keys(**variables: bool) -> list[str]:
         (root,) = roots_of(compiled, variables)
         assert root.shape is not None
-        return list(root.shape.own({}))
+        return list(answer_of(root.shape.own, {}))
 
     assert keys(a=False, b=True) == ["id", "name", "city"]
     assert keys(a=True, b=True) == ["city"]
@@ -100,8 +109,8 @@ def test_the_public_cut_leaves_out_what_is_the_owners(parser: Parser) -> None:
     (root,) = roots_of(plan(parser, "{ location(id: 1) { evses { uid s: server_id } } }"), {})
     assert root.shape is not None
     assert root.shape.keys == {"evses"}
-    assert root.shape.public(LOCATION) == {"evses": [{"uid": "B", "s": None}]}
-    assert root.shape.own(LOCATION)["evses"][0] == {"uid": "A", "s": "s"}
+    assert answer_of(root.shape.public, LOCATION) == {"evses": [{"uid": "B", "s": None}]}
+    assert answer_of(root.shape.own, LOCATION)["evses"][0] == {"uid": "A", "s": "s"}
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ def test_the_plainest_question_is_this_text() -> None:
     assert (
         text
         == """
-select c.generation, c.pos, v.id, v.evses, v.head
+select c.generation, c.pos, v.id, v.evses, v.head, v.revision
   from (select generation, pos from views.checkpoint limit 1) as c
   left join (
-       select id, evses, head
+       select id, evses, head, revision
          from views.location_view
         where is_public
         order by id
@@ -119,6 +119,6 @@ def test_columns_follow_from_the_keys_that_are_wanted() -> None:
     assert columns("locations", "id", "distance") == set()
     assert columns("locations", "name") == {"head"}
     assert columns("locations", "id", "evses") == {"evses"}
-    assert columns("evse", "uid") == set()
-    assert columns("evse", "locations") == {"head"}
+    assert columns("evse", "uid") == {"document"}
+    assert columns("evse", "locations") == {"document", "head"}
     assert bind("locations", None, {}, OWN, cap=1).columns == {"head", "evses"}

@@ -1,0 +1,188 @@
+"""Root fields → JSON: rows of the views, cut to what is selected, from the cache of fragments where it has them.
+
+While few fragments of a selection are known, one statement brings rows with their documents. Once most are, it brings
+keys and revisions alone, and a second one, by primary key, the documents that are missing; should one of them have
+changed in between, all are asked for anew, so that an answer always is of one state of the views.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias, TypeVar
+
+import orjson
+
+from read_side.documents import Row, distance_of, is_owners, matches, size_of, texts_of
+from read_side.documents_sql import documents_of
+from read_side.encoding import Cut, Fragment, Shape
+from read_side.errors import QueryRefused
+from read_side.fields import QUERIES
+from read_side.fragments import SHARE_OF_ONE, Fragments
+from read_side.scope import Own
+from read_side.selection import Selected
+from read_side.sql import Statement, render
+from read_side.views import Views
+
+SLICE_CHARACTERS: Final = 256 * 1024
+"""Stored JSON that is cut before others get their turn on the loop: about 1 ms."""
+
+ROWS_OF_A_SLICE: Final = 1_000
+"""Rows that are looked up or joined before others get their turn: about 1 ms."""
+
+NULL: Final = (b"null",)
+Parts: TypeAlias = tuple[bytes, ...]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A root field whose statement is ready."""
+
+    selected: Selected
+    shape: Shape
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer of one root field: JSON in parts, to be joined."""
+
+    parts: Parts
+    is_truncated: bool
+
+
+class _Changed(Exception):
+    """A document is no longer what the first statement saw."""
+
+
+@dataclass(slots=True)
+class _Field:
+    """One root field on its way. fragments: of its rows, None where not known yet."""
+
+    bound: Bound
+    has_documents: bool
+    generation: int
+    rows: Sequence[Row]
+    is_truncated: bool
+    fragments: list[Fragment | None] = field(default_factory=list)
+
+    @property
+    def missing(self) -> list[Row]:
+        """Rows without a fragment."""
+        return [row for row, known in zip(self.rows, self.fragments, strict=True) if known is None]
+
+    def cut_of(self, row: Row) -> Cut:
+        """How that row is seen by its caller."""
+        statement, shape = self.bound.statement, self.bound.shape
+        is_own = isinstance(statement.scope, Own)
+        return shape.own if is_owners(row, statement.filter, is_own=is_own) else shape.public
+
+
+class Reader:
+    """Answers root fields from the views, by way of the cache."""
+
+    def __init__(self, views: Views, fragments: Fragments) -> None:
+        self._views = views
+        self._fragments = fragments
+
+    async def read(
+        self, bounds: Sequence[Bound], *, at_least: int | None, at_most_s: float
+    ) -> list[Found | QueryRefused]:
+        """What each root field answers, all of one state of the views, or why it answers nothing.
+
+        raises: Unavailable
+        """
+        wait = (at_least, at_most_s)
+        fields = await self._ask(bounds, [not self._fragments.is_warm(bound.shape) for bound in bounds], wait)
+        try:
+            await self._complete([one for one in fields if isinstance(one, _Field)])
+        except _Changed:
+            fields = await self._ask(bounds, [True] * len(bounds), wait)
+            await self._complete([one for one in fields if isinstance(one, _Field)])
+        return [await _found(one) if isinstance(one, _Field) else one for one in fields]
+
+    async def _ask(
+        self, bounds: Sequence[Bound], have_documents: Sequence[bool], wait: tuple[int | None, float]
+    ) -> list[_Field | QueryRefused]:
+        """The rows of each root field, with the fragments that are known."""
+        asking = list(zip(bounds, have_documents, strict=True))
+        questions = [
+            render(bound.statement if has_documents else replace(bound.statement, has_documents=False))
+            for bound, has_documents in asking
+        ]
+        asked = await self._views.ask(questions, at_least=wait[0], at_most_s=wait[1])
+        fields: list[_Field | QueryRefused] = []
+        for (bound, has_documents), rows in zip(asking, asked.rows, strict=True):
+            try:
+                found, is_truncated = matches(rows, bound.statement.filter)
+            except QueryRefused as refused:
+                fields.append(refused)
+                continue
+            one = _Field(bound, has_documents, asked.generation, found, is_truncated)
+            await self._look_up(one)
+            fields.append(one)
+        return fields
+
+    async def _look_up(self, one: _Field) -> None:
+        find, generation = self._fragments.find, one.generation
+        async for rows in _sliced(one.rows):
+            one.fragments += [find(one.cut_of(row), row["id"], generation, row["revision"]) for row in rows]
+        if one.rows:
+            known = len(one.rows) - one.fragments.count(None)
+            self._fragments.tell(one.bound.shape, known / len(one.rows))
+
+    async def _complete(self, fields: Sequence[_Field]) -> None:
+        """Cut what the cache did not have. raises: _Changed; Unavailable."""
+        incomplete = [one for one in fields if None in one.fragments]
+        without = [one for one in incomplete if not one.has_documents]
+        documents: dict[int, Mapping[int, Row]] = {}
+        if without:
+            asked = await self._views.ask([documents_of(one.bound.statement, one.missing) for one in without])
+            for one, rows in zip(without, asked.rows, strict=True):
+                if asked.generation != one.generation:
+                    raise _Changed
+                documents[id(one)] = {row["id"]: row for row in rows}
+        for one in incomplete:
+            await self._cut(one, documents.get(id(one)))
+
+    async def _cut(self, one: _Field, documents: Mapping[int, Row] | None) -> None:
+        room = self._fragments.most_bytes // SHARE_OF_ONE
+        size = 0
+        for place, row in enumerate(one.rows):
+            if one.fragments[place] is not None:
+                continue
+            full = row if documents is None else documents.get(row["id"])
+            if full is None or full["revision"] != row["revision"]:
+                raise _Changed
+            cut = one.cut_of(row)
+            one.fragments[place] = fragment = cut.encode(*texts_of(full, one.bound.statement.filter))
+            if room > 0:
+                room -= self._fragments.keep(cut, row["id"], (one.generation, row["revision"]), fragment)
+            size += size_of(full)
+            if size > SLICE_CHARACTERS:
+                size = 0
+                await asyncio.sleep(0)
+
+
+async def _found(one: _Field) -> Found:
+    parts: list[bytes] = []
+    async for pairs in _sliced(list(zip(one.rows, one.fragments, strict=True))):
+        objects = [
+            fragment[0] if len(fragment) == 1 else orjson.dumps(distance_of(row)).join(fragment)
+            for row, fragment in pairs
+            if fragment is not None
+        ]
+        parts += (b",".join(objects), b",")
+    if QUERIES[one.bound.selected.name].is_list:
+        return Found((b"[", *parts[:-1], b"]"), one.is_truncated)
+    return Found(tuple(parts[:1]) if one.rows else NULL, one.is_truncated)
+
+
+async def _sliced(items: Sequence[_T]) -> AsyncIterator[Sequence[_T]]:
+    """Slices that leave others their turns on the loop."""
+    yield items[:ROWS_OF_A_SLICE]
+    for start in range(ROWS_OF_A_SLICE, len(items), ROWS_OF_A_SLICE):
+        await asyncio.sleep(0)
+        yield items[start : start + ROWS_OF_A_SLICE]
