@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from write_side.adapters.google import GeocodingState
     from write_side.ports import Geocoder, Mailer
 
+MAIL_FOLDER: Final = "mail"
+"""In DATA_DIR, of the .eml files."""
+
 
 def mailer_of(settings: Settings) -> Mailer:
     """Where mail goes: the configured mail server, else a file for each in DATA_DIR/mail."""
     if settings.smtp_url is None:
-        return EmlMailer(settings.data_dir / "mail")
+        return EmlMailer(settings.data_dir / MAIL_FOLDER)
     return SmtpMailer(parse_smtp_url(settings.smtp_url.get_secret_value()))
 
 

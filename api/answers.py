@@ -70,9 +70,9 @@ class Details(TypedDict):
 
     party_id: str
     cpo_owner_name: str
-    contact_name: str
-    contact_number: str
-    contact_email: str
+    contact_name: str | None
+    contact_number: str | None
+    contact_email: str | None
     logo: str | None
 
 

@@ -22,7 +22,7 @@ from api.settings import WrongSettings, read_settings
 from ocpi.identifiers import Party
 from projections.generations import Refused
 from write_side.commands.wishes import ResetPassword, RotateTokenC
-from write_side.domain.errors import UnknownCpo
+from write_side.domain.errors import ForgottenCpo, UnknownCpo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -51,6 +51,7 @@ EXPECTED = (
     rebuild_commands.ViewsDiffer,
     cpo_commands.Unanswered,
     UnknownCpo,
+    ForgottenCpo,
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -155,6 +156,20 @@ def rotate_token_c(party: ThatCpo) -> None:
 def reset_password(party: ThatCpo) -> None:
     """A temporary password in place of its own."""
     _run(lambda settings: cpo_commands.replace_secret(settings, party, ResetPassword))
+
+
+@app.command()
+def forget(
+    party: Annotated[
+        Party, typer.Option("--cpo", parser=_party, metavar="COUNTRY/PARTY", help="the CPO, as in PH/ABC")
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Make a CPO's personal data unreadable in log, snapshots and views; its mails, sessions and Token C go too."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Forget the contact of {party}? This can't be undone.", abort=True)
+    _run(lambda settings: cpo_commands.forget(settings, party))
 
 
 @app.command()

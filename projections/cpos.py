@@ -10,12 +10,12 @@ from ocpi.identifiers import Party
 if TYPE_CHECKING:
     from projections.documents import Document
     from projections.drawings import Drawings
-    from write_side.events.cpo import CpoLogoChanged, CpoRegistered
+    from write_side.events.cpo import CpoForgotten, CpoLogoChanged, CpoRegistered
 
 
 @dataclass(slots=True)
 class CpoDrawing:
-    """One CPO. details: the document of R13 (contract §2)."""
+    """One CPO. details: the document of R13 (contract §2), its contact as sealed as it is in the event."""
 
     party: Party
     cpo_owner_id: int
@@ -32,9 +32,7 @@ def on_cpo_registered(drawings: Drawings, event: CpoRegistered, position: int) -
         details={
             "party_id": event.party_id,
             "cpo_owner_name": event.cpo_owner_name,
-            "contact_name": event.contact["name"],
-            "contact_number": event.contact["number"],
-            "contact_email": event.contact["email"],
+            "contact": event.contact,
             "logo": event.logo,
         },
         revision=position,
@@ -45,4 +43,11 @@ def on_cpo_logo_changed(drawings: Drawings, event: CpoLogoChanged, position: int
     """Another stored image is the CPO's logo."""
     drawing = drawings.cpos[Party(event.country_code, event.party_id)]
     drawing.details["logo"] = event.logo
+    drawing.revision = position
+
+
+def on_cpo_forgotten(drawings: Drawings, event: CpoForgotten, position: int) -> None:
+    """Nobody can read the CPO's contact any more."""
+    drawing = drawings.cpos[Party(event.country_code, event.party_id)]
+    drawing.details["contact"] = None
     drawing.revision = position

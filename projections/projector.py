@@ -13,7 +13,7 @@ from ocpi.identifiers import Party
 from projections import cpos, locations, pending, view_tables
 from projections.generations import LIVE, OLD, generation_in
 from projections.migrate import views_version
-from write_side.events.cpo import CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
+from write_side.events.cpo import CpoForgotten, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
     LocationChanged,
@@ -50,6 +50,7 @@ PROJECTIONS: Final[dict[type[DomainEvent], Projection | Ignored]] = {
     CpoLogoChanged: cpos.on_cpo_logo_changed,
     CpoTokenCRotated: Ignored("no view shows a secret"),
     CpoPasswordReset: Ignored("no view shows a secret"),
+    CpoForgotten: cpos.on_cpo_forgotten,
     LocationRegistered: locations.on_location_registered,
     LocationChanged: locations.on_location_changed,
     LocationPhotosAdded: locations.on_location_photos_added,
@@ -214,7 +215,7 @@ def _subjects(events: Iterable[Any]) -> tuple[set[int], set[Party]]:
     location_ids: set[int] = set()
     parties: set[Party] = set()
     for event in events:
-        if isinstance(event, CpoRegistered | CpoLogoChanged):
+        if isinstance(event, CpoRegistered | CpoLogoChanged | CpoForgotten):
             parties.add(Party(event.country_code, event.party_id))
         elif (location_id := getattr(event, "location_id", None)) is not None:
             location_ids.add(location_id)

@@ -74,7 +74,7 @@ create table cpo_view (
     country_code text not null,
     party_id text not null,
     cpo_owner_id integer not null,
-    details text not null,               -- JSON: what R13 answers
+    details text not null,               -- JSON: what R13 answers, the contact sealed
     revision bigint not null,
     primary key (country_code, party_id)
 );

@@ -75,7 +75,7 @@ class Reports:
         return _cities(row for row in rows if row["city"] is not None)
 
     async def details(self, party: Party, *, min_position: int | None = None) -> dict[str, Any]:
-        """R13: what is known of that CPO."""
+        """R13: what is known of that CPO. `contact`: sealed as in the event, or None where it was forgotten."""
         rows = await self._ask((DETAILS_OF_CPO, (party.country_code, party.party_id)), min_position)
         if rows[0]["details"] is None:
             # Whoever can log in is registered: the views are behind.

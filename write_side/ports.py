@@ -109,6 +109,9 @@ class Events(Protocol):
         source:  contract §3 "all or nothing"
         """
 
+    async def personal_key(self, key_id: UUID) -> bytes | None:
+        """That key of personal data, sealed; None where it was destroyed. raises: StoreOutOfReach."""
+
     async def reserve_party_id(self, country_code: str, candidates: Sequence[str], command_id: UUID) -> str | None:
         """The first candidate that nobody has, reserved in a transaction of its own; None: all are taken."""
 
@@ -184,6 +187,15 @@ class Secrets(Protocol):
 
     async def password_hash(self, password: str) -> str:
         """Argon2id of a password; takes tens of milliseconds, in a thread."""
+
+    def new_key(self) -> bytes:
+        """A random AES-256 key."""
+
+    def seal_with(self, key: bytes, text: bytes, about: bytes) -> bytes:
+        """The text encrypted with that key (AES-GCM). about: what else must be the same to open it."""
+
+    def unseal_with(self, key: bytes, sealed: bytes, about: bytes) -> bytes:
+        """The text again. raises: ValueError where the key, or what it is about, is another one."""
 
     def seal(self, text: bytes) -> bytes:
         """The text encrypted with the configured key (AES-GCM)."""

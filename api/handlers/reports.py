@@ -8,6 +8,8 @@ from api.auth import cpo_user, reading_client
 from api.calls import min_position
 from api.envelope import SUCCESS, envelope
 from api.services import SERVICES
+from write_side.commands.personal import open_contact
+from write_side.events.streams import cpo_stream
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,5 +33,10 @@ async def cities(request: web.Request) -> web.Response:
 async def details(request: web.Request) -> web.Response:
     """R13: the caller's own CPO."""
     user = await cpo_user(request)
-    reports = request.app[SERVICES].reports
-    return envelope(200, await reports.details(user.party, min_position=min_position(request)), SUCCESS)
+    services = request.app[SERVICES]
+    shown = await services.reports.details(user.party, min_position=min_position(request))
+    sealed = shown.pop("contact")
+    contact = sealed and await open_contact(services.world, sealed, stream=cpo_stream(user.party), version=1)
+    for name in ("name", "number", "email"):
+        shown[f"contact_{name}"] = contact and contact[name]
+    return envelope(200, shown, SUCCESS)

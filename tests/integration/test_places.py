@@ -124,9 +124,7 @@ async def test_a_cpo_is_shown_with_its_details(projector: Projector, database: s
     assert orjson.loads(row["details"]) == {
         "party_id": PARTY.party_id,
         "cpo_owner_name": "Luzon Volt",
-        "contact_name": "Maria Santos",
-        "contact_number": "+639171234567",
-        "contact_email": "maria@cpo.example",
+        "contact": {"key_id": "00000000-0000-4000-8000-000000000003", "sealed": "c2VhbGVk"},
         "logo": None,
     }
     await looking.close()

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from ocpi.identifiers import Party
 from write_side.events.codec import Codec
-from write_side.events.cpo import CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
+from write_side.events.cpo import CpoForgotten, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.evse import ConnectorData, ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
     LocationChanged,
@@ -70,7 +70,7 @@ def cpo_registered(party: Party = PARTY, **spoiled: Any) -> CpoRegistered:
         "cpo_owner_id": 7,
         "username": "Luzon",
         "cpo_owner_name": "Luzon Volt",
-        "contact": {"name": "Maria Santos", "number": "+639171234567", "email": "maria@cpo.example"},
+        "contact": {"key_id": "00000000-0000-4000-8000-000000000003", "sealed": "c2VhbGVk"},
         "ocpp_ready": True,
         "logo": None,
     }
@@ -107,6 +107,11 @@ def cpo_token_c_rotated(party: Party = PARTY, version: int = 2) -> CpoTokenCRota
 def cpo_password_reset(party: Party = PARTY, version: int = 2, username: str = "María") -> CpoPasswordReset:
     at = NOON + timedelta(minutes=version)
     return CpoPasswordReset(cpo_stream(party), version, at, 7, party.country_code, party.party_id, username)
+
+
+def cpo_forgotten(party: Party = PARTY, version: int = 2) -> CpoForgotten:
+    at = NOON + timedelta(minutes=version)
+    return CpoForgotten(cpo_stream(party), version, at, 7, party.country_code, party.party_id)
 
 
 def location_registered(

@@ -68,15 +68,36 @@ class SystemSecrets:
         except (VerificationError, InvalidHashError):
             return False
 
+    def new_key(self) -> bytes:
+        """A random AES-256 key."""
+        return AESGCM.generate_key(256)
+
+    def seal_with(self, key: bytes, text: bytes, about: bytes) -> bytes:
+        """The text encrypted with that key, for what it is about."""
+        return _sealed(AESGCM(key), text, about)
+
+    def unseal_with(self, key: bytes, sealed: bytes, about: bytes) -> bytes:
+        """The text again. raises: ValueError where the key, or what it is about, is another one."""
+        return _unsealed(AESGCM(key), sealed, about)
+
     def seal(self, text: bytes) -> bytes:
-        """The text encrypted: nonce, then AES-GCM."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._aes.encrypt(nonce, text, None)
+        """The text encrypted with the configured key."""
+        return _sealed(self._aes, text, None)
 
     def unseal(self, sealed: bytes) -> bytes:
         """The text again. raises: ValueError where the key is another one."""
-        try:
-            return self._aes.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
-        except InvalidTag as wrong:
-            msg = "sealed with another key"
-            raise ValueError(msg) from wrong
+        return _unsealed(self._aes, sealed, None)
+
+
+def _sealed(aes: AESGCM, text: bytes, about: bytes | None) -> bytes:
+    """Nonce, then AES-GCM."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + aes.encrypt(nonce, text, about)
+
+
+def _unsealed(aes: AESGCM, sealed: bytes, about: bytes | None) -> bytes:
+    try:
+        return aes.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], about)
+    except InvalidTag as wrong:
+        msg = "sealed with another key"
+        raise ValueError(msg) from wrong

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from email.policy import EmailPolicy
     from pathlib import Path
 
+    from ocpi.identifiers import Party
     from write_side.adapters.smtp_server import SmtpServer
 
 FOLDER_MODE: Final = 0o700
@@ -54,6 +55,17 @@ class EmlMailer:
     async def send(self, message: bytes) -> None:
         """The mail as a file, whole or not at all. raises: OSError where the disk refuses."""
         await asyncio.to_thread(self._write, message)
+
+    async def forget(self, party: Party) -> int:
+        """Delete the mails to that CPO, which name its party. returns: how many there were."""
+        return await asyncio.to_thread(self._forget, party)
+
+    def _forget(self, party: Party) -> int:
+        named = {f"Country code: {party.country_code}", f"Party ID: {party.party_id}"}
+        found = [path for path in self._folder.glob("*.eml") if named <= set(path.read_text("utf-8").splitlines())]
+        for path in found:
+            path.unlink()
+        return len(found)
 
     def _write(self, message: bytes) -> None:
         self._folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from ocpi.identifiers import Party, folded
 from write_side.commands.letters import letter, new_message_id
 from write_side.commands.logos import taken
+from write_side.commands.personal import seal_contact
 from write_side.domain import cpo as cpos
-from write_side.domain.changes import Changes, Claim, Decision, NewTokenC, NewUser, SealedMail
+from write_side.domain.changes import Changes, Claim, Decision, NewPersonalKey, NewTokenC, NewUser, SealedMail
 from write_side.domain.cpo import Cpo, change_logo
 from write_side.domain.errors import CpoOwnerNameExists, Fault, Faults, NoPartyIdLeft, UsernameExists
 from write_side.events.ranges import Position
+from write_side.events.streams import cpo_stream
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from write_side.commands.wishes import RegisterCpo
     from write_side.domain.cpo import Upload
-    from write_side.events.cpo import CpoEvent
+    from write_side.events.cpo import CpoEvent, PersonalData
     from write_side.ports import World
 
 SUCCESS = "SUCCESS"
@@ -42,6 +44,8 @@ class RegisterFacts:
     temporary_until: datetime
     token_hash: bytes
     mail: SealedMail
+    contact: PersonalData
+    contact_key: NewPersonalKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ async def prepare_register(command: RegisterCpo, world: World, command_id: UUID)
     password_hash = await world.secrets.password_hash(password)
     (cpo_owner_id,) = await world.events.take_ids("cpo_owner", 1)
     party = await _reserve_party(command, world, command_id)
+    contact, contact_key = seal_contact(world, command.draft.contact, stream=cpo_stream(party), version=1)
     message_id = new_message_id(world)
     mail = welcome_mail(command, party, password, token, sender=world.rules.mail_sender, message_id=message_id, at=at)
     return RegisterFacts(
@@ -92,6 +97,8 @@ async def prepare_register(command: RegisterCpo, world: World, command_id: UUID)
         at + timedelta(days=world.rules.temporary_password_days),
         world.secrets.token_hash(token),
         SealedMail(message_id, world.secrets.seal(mail)),
+        contact,
+        contact_key,
     )
 
 
@@ -134,7 +141,7 @@ def refuse_taken_names(state: RegisterState) -> None:
 def decide_register(command: RegisterCpo, facts: RegisterFacts, state: RegisterState) -> Decision:
     """The registration with its user, token and mail, or every reason against it."""
     refuse_taken_names(state)
-    event = cpos.register(command.draft, party=facts.party, cpo_owner_id=facts.cpo_owner_id, at=facts.at)
+    event = cpos.register(command.draft, facts.contact, party=facts.party, cpo_owner_id=facts.cpo_owner_id, at=facts.at)
     owner = str(facts.cpo_owner_id)
     events: tuple[CpoEvent, ...] = (event,)
     claims = [Claim(scope, key, owner) for scope, key in _claims(command)]
@@ -148,6 +155,7 @@ def decide_register(command: RegisterCpo, facts: RegisterFacts, state: RegisterS
         (NewUser(command.draft.username, facts.cpo_owner_id, CPO_OWNER, facts.password_hash, facts.temporary_until),),
         (NewTokenC(facts.token_hash, facts.cpo_owner_id),),
         (facts.mail,),
+        personal_keys=(facts.contact_key,),
         images_used=() if state.logo is None else (state.logo.name,),
     )
     return Decision(changes, SUCCESS)

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from write_side.commands.letters import sealed_letter
+from write_side.commands.personal import contact_of
 from write_side.domain import cpo as cpos
 from write_side.domain.changes import Changes, Decision, NewTokenC, PasswordReset
 from write_side.domain.cpo import Cpo
-from write_side.domain.errors import UnknownCpo
+from write_side.domain.errors import ForgottenCpo, UnknownCpo
 from write_side.events.ranges import Position
 from write_side.events.streams import cpo_stream
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ocpi.identifiers import Party
-    from write_side.commands.wishes import ResetPassword, RotateTokenC
+    from write_side.commands.wishes import ForgetCpo, ResetPassword, RotateTokenC
     from write_side.domain.changes import SealedMail
+    from write_side.events.cpo import ContactData
     from write_side.ports import World
 
 SUCCESS = "SUCCESS"
@@ -62,29 +64,44 @@ async def _cpo(party: Party, world: World) -> CpoState:
     return CpoState(cpo, history.positions[stream])
 
 
+async def _reachable(cpo: Cpo, world: World) -> ContactData:
+    contact = await contact_of(world, cpo)
+    if contact is None:
+        raise ForgottenCpo(f"{cpo.party} was forgotten: there is nobody to send a mail to")
+    return contact
+
+
 async def prepare_token_c(command: RotateTokenC, world: World, _command_id: UUID) -> TokenCFacts:
-    """A new token. raises: UnknownCpo."""
+    """A new token. raises: UnknownCpo, ForgottenCpo."""
     cpo = (await _cpo(command.party, world)).cpo
+    contact = await _reachable(cpo, world)
     at, token = world.clock(), world.secrets.new_token()
     told = {"Country code": cpo.party.country_code, "Party ID": cpo.party.party_id, "Token C": token}
     text = "Your machine token was replaced. The one before does not work any more."
-    return TokenCFacts(at, world.secrets.token_hash(token), sealed_letter(world, cpo.contact, text, told, at=at))
+    return TokenCFacts(at, world.secrets.token_hash(token), sealed_letter(world, contact, text, told, at=at))
 
 
 async def prepare_password(command: ResetPassword, world: World, _command_id: UUID) -> PasswordFacts:
     """A new temporary password. raises: UnknownCpo."""
     cpo = (await _cpo(command.party, world)).cpo
+    contact = await _reachable(cpo, world)
     at, password = world.clock(), world.secrets.new_password()
     text = "Your password was replaced. Log in and change the temporary one."
+    told = {
+        "Username": cpo.username,
+        "Temporary password": password,
+        "Country code": cpo.party.country_code,
+        "Party ID": cpo.party.party_id,
+    }
     return PasswordFacts(
         at,
         await world.secrets.password_hash(password),
         at + timedelta(days=world.rules.temporary_password_days),
-        sealed_letter(world, cpo.contact, text, {"Username": cpo.username, "Temporary password": password}, at=at),
+        sealed_letter(world, contact, text, told, at=at),
     )
 
 
-async def load_cpo(command: RotateTokenC | ResetPassword, _facts: object, world: World) -> CpoState:
+async def load_cpo(command: RotateTokenC | ResetPassword | ForgetCpo, _facts: object, world: World) -> CpoState:
     """The CPO. raises: UnknownCpo."""
     return await _cpo(command.party, world)
 
@@ -111,3 +128,19 @@ def decide_password(command: ResetPassword, facts: PasswordFacts, state: CpoStat
         ends_sessions=True,
     )
     return Decision(changes, SUCCESS)
+
+
+async def prepare_forget(_command: ForgetCpo, world: World, _command_id: UUID) -> datetime:
+    """The time."""
+    return world.clock()
+
+
+def decide_forget(command: ForgetCpo, at: datetime, state: CpoState) -> Decision:
+    """The CPO's personal data can't be read any more, and nobody speaks for it. raises: ForgottenCpo."""
+    if "clear" in state.cpo.contact:
+        # An event is never changed, and this one was written before contacts were sealed.
+        raise ForgottenCpo(f"{command.party} was registered before personal data were sealed, and can't be forgotten")
+    event = cpos.forget(state.cpo, at=at)
+    if event is None:
+        return Decision(None, SUCCESS)
+    return Decision(Changes(command.party, (event,), ends_sessions=True, forgets=True), SUCCESS)

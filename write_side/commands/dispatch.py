@@ -12,6 +12,7 @@ from write_side.commands.wishes import (
     ChangeEvseStatus,
     ChangeLocation,
     Command,
+    ForgetCpo,
     ImportLocations,
     PushEvse,
     PushLocations,
@@ -69,6 +70,7 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     ChangeLocation: Handler(locations.prepare_change, locations.load_change, locations.decide_change),
     RotateTokenC: Handler(credentials.prepare_token_c, credentials.load_cpo, credentials.decide_token_c),
     ResetPassword: Handler(credentials.prepare_password, credentials.load_cpo, credentials.decide_password),
+    ForgetCpo: Handler(credentials.prepare_forget, credentials.load_cpo, credentials.decide_forget),
     RegisterCpo: Handler(cpos.prepare_register, cpos.load_register, cpos.decide_register, cpos.abandon_register),
     ImportLocations: Handler(
         uploads.prepare_import, uploads.load_import, uploads.decide_upload, append=uploads.append_upload

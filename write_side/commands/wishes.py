@@ -150,6 +150,13 @@ class ResetPassword:
     party: Party
 
 
+@dataclass(frozen=True, slots=True)
+class ForgetCpo:
+    """`emsp forget`."""
+
+    party: Party
+
+
 Command = (
     PushLocations
     | PushEvse
@@ -165,4 +172,5 @@ Command = (
     | ChangeCpoLogo
     | RotateTokenC
     | ResetPassword
+    | ForgetCpo
 )

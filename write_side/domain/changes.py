@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from eventsourcing.domain import DomainEvent
 
@@ -43,6 +44,14 @@ class NewTokenC:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPersonalKey:
+    """A key that personal data of a party are sealed with, itself sealed with the configured one."""
+
+    key_id: UUID
+    sealed_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PasswordReset:
     """A temporary password in place of a user's own."""
 
@@ -65,7 +74,8 @@ class Changes:
 
     party: whose data; events: of several streams, each numbered on from the version that was loaded;
     images_used, images_replaced: names of stored images that these events begin, or cease, to speak of;
-    ends_sessions: whoever is logged in for the party is not any more.
+    ends_sessions: whoever is logged in for the party is not any more;
+    forgets: its personal keys, tokens and waiting mails are destroyed.
     """
 
     party: Party
@@ -78,6 +88,8 @@ class Changes:
     images_replaced: tuple[str, ...] = ()
     resets: tuple[PasswordReset, ...] = ()
     ends_sessions: bool = False
+    personal_keys: tuple[NewPersonalKey, ...] = ()
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,21 @@ from anyascii import anyascii
 
 from ocpi.identifiers import Party
 from write_side.domain.errors import LogoNotExists, LogoNotUnique
-from write_side.events.cpo import ContactData, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
+from write_side.events.cpo import (
+    ContactData,
+    CpoForgotten,
+    CpoLogoChanged,
+    CpoPasswordReset,
+    CpoRegistered,
+    CpoTokenCRotated,
+    PersonalData,
+)
 from write_side.events.streams import cpo_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from write_side.events.cpo import CpoEvent
 
@@ -50,8 +59,14 @@ class Cpo:
     cpo_owner_id: int
     version: int
     username: str
-    contact: ContactData
+    contact: PersonalData
     logo: Upload | None = None
+    is_forgotten: bool = False
+
+    @property
+    def stream(self) -> UUID:
+        """Where its events are."""
+        return cpo_stream(self.party)
 
     @classmethod
     def from_registered(cls, event: CpoRegistered) -> Cpo:
@@ -70,6 +85,8 @@ def evolve(cpo: Cpo, event: CpoEvent) -> Cpo:
             return replace(cpo, version=event.originator_version, logo=Upload(logo, filename))
         case CpoTokenCRotated() | CpoPasswordReset():
             return replace(cpo, version=event.originator_version)
+        case CpoForgotten():
+            return replace(cpo, version=event.originator_version, is_forgotten=True)
 
 
 def replay(events: Iterable[CpoEvent]) -> Cpo | None:
@@ -132,6 +149,14 @@ def reset_password(cpo: Cpo, *, at: datetime) -> CpoPasswordReset:
     )
 
 
+def forget(cpo: Cpo, *, at: datetime) -> CpoForgotten | None:
+    """The event that a CPO's personal data can't be read any more; None where they can't already."""
+    if cpo.is_forgotten:
+        return None
+    party = cpo.party
+    return CpoForgotten(cpo_stream(party), cpo.version + 1, at, cpo.cpo_owner_id, party.country_code, party.party_id)
+
+
 def preferred_party_ids(cpo_owner_name: str) -> list[str]:
     """Party ids made of the name, best first: its first two letters and a later one, then any third (contract R1)."""
     letters = [c for c in anyascii(cpo_owner_name).upper() if c in ascii_uppercase]
@@ -145,8 +170,8 @@ def all_party_ids() -> Iterator[str]:
     return ("".join(triple) for triple in product(ascii_uppercase, repeat=PARTY_ID_LETTERS))
 
 
-def register(draft: CpoDraft, *, party: Party, cpo_owner_id: int, at: datetime) -> CpoRegistered:
-    """The event that makes a CPO known. Its logo is None; where it was uploaded, `change_logo` follows."""
+def register(draft: CpoDraft, contact: PersonalData, *, party: Party, cpo_owner_id: int, at: datetime) -> CpoRegistered:
+    """The event that makes a CPO known. Its logo is None; where one was uploaded, `change_logo` follows."""
     return CpoRegistered(
         cpo_stream(party),
         1,
@@ -156,7 +181,7 @@ def register(draft: CpoDraft, *, party: Party, cpo_owner_id: int, at: datetime) 
         party.party_id,
         draft.username,
         draft.cpo_owner_name,
-        draft.contact,
+        contact,
         draft.ocpp_ready,
         None,
     )

@@ -290,3 +290,7 @@ class MailServerOutOfReach(Exception):
 
 class UnknownCpo(Exception):
     """No CPO of that country and party id is registered. Only operators name CPOs so."""
+
+
+class ForgottenCpo(Exception):
+    """The CPO's personal data can't be read, or can't be made unreadable; the text says which."""

@@ -9,7 +9,14 @@ import orjson
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from eventsourcing.utils import register_topic
 
-from write_side.events.cpo import CpoEvent, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
+from write_side.events.cpo import (
+    CpoEvent,
+    CpoForgotten,
+    CpoLogoChanged,
+    CpoPasswordReset,
+    CpoRegistered,
+    CpoTokenCRotated,
+)
 from write_side.events.evse import ConnectorStatusChanged, EvseEvent, EvseRegistered, EvseStatusChanged
 from write_side.events.location import (
     LocationChanged,
@@ -34,6 +41,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     CpoLogoChanged,
     CpoTokenCRotated,
     CpoPasswordReset,
+    CpoForgotten,
     LocationRegistered,
     LocationChanged,
     LocationPhotosAdded,

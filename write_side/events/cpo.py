@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 from eventsourcing.domain import DomainEvent
 
@@ -16,6 +16,17 @@ class ContactData(TypedDict):
     email: str
 
 
+class PersonalData(TypedDict, total=False):
+    """A contact as an event keeps it: `key_id` and `sealed` (base64, see commands/personal.py).
+
+    clear: of events that were written before personal data were sealed; those can't be forgotten.
+    """
+
+    key_id: str
+    sealed: str
+    clear: ContactData
+
+
 @dataclass(frozen=True)
 class CpoRegistered(DomainEvent):
     """A CPO registered (R1). Always the first event of its stream. Its secrets are in no event.
@@ -24,14 +35,20 @@ class CpoRegistered(DomainEvent):
     """
 
     TOPIC: ClassVar[str] = "cpo.registered"
+    class_version: ClassVar[int] = 2
     cpo_owner_id: int
     country_code: str
     party_id: str
     username: str
     cpo_owner_name: str
-    contact: ContactData
+    contact: PersonalData
     ocpp_ready: bool
     logo: str | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        """Version 1 had the contact in clear."""
+        state["contact"] = {"clear": state["contact"]}
 
 
 @dataclass(frozen=True)
@@ -70,4 +87,14 @@ class CpoPasswordReset(DomainEvent):
     username: str
 
 
-CpoEvent = CpoRegistered | CpoLogoChanged | CpoTokenCRotated | CpoPasswordReset
+@dataclass(frozen=True)
+class CpoForgotten(DomainEvent):
+    """A CPO's personal data became unreadable (`emsp forget`): the key that they were sealed with is destroyed."""
+
+    TOPIC: ClassVar[str] = "cpo.forgotten"
+    cpo_owner_id: int
+    country_code: str
+    party_id: str
+
+
+CpoEvent = CpoRegistered | CpoLogoChanged | CpoTokenCRotated | CpoPasswordReset | CpoForgotten

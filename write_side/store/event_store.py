@@ -58,6 +58,12 @@ REMEMBERED: Final = """
        and key = $2
 """
 
+PERSONAL_KEY: Final = """
+    select sealed_key
+      from es.personal_keys
+     where key_id = $1
+"""
+
 RESERVE_PARTY_ID: Final = "select es.reserve_party_id($1, $2, $3)"
 
 RELEASE_PARTY_ID: Final = """
@@ -120,6 +126,12 @@ class EventStore:
     async def append(self, submission: Submission) -> Position:
         """Write everything of one command, or nothing. raises: Conflict, KeyTaken, StoreOutOfReach."""
         return await self._writer.append(submission)
+
+    async def personal_key(self, key_id: UUID) -> bytes | None:
+        """That key of personal data, sealed; None where it was destroyed. raises: StoreOutOfReach."""
+        with reaching_the_store():
+            sealed_key: bytes | None = await self._pool.fetchval(PERSONAL_KEY, key_id)
+        return sealed_key
 
     async def reserve_party_id(self, country_code: str, candidates: Sequence[str], command_id: UUID) -> str | None:
         """The first candidate that nobody has, reserved in a transaction of its own. raises: StoreOutOfReach."""

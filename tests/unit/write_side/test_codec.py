@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 from eventsourcing.persistence import MapperDeserialisationError
 from eventsourcing.utils import TopicError
@@ -17,6 +19,7 @@ from tests.support.builders import (
     NOON,
     PARTY,
     connector_status_changed,
+    cpo_forgotten,
     cpo_logo_changed,
     cpo_password_reset,
     cpo_token_c_rotated,
@@ -33,10 +36,12 @@ from tests.support.builders import (
 )
 from write_side.domain import cpo, evse, location
 from write_side.events.codec import EVENTS, Codec, Event
-from write_side.events.cpo import CpoRegistered
+from write_side.events.cpo import CpoRegistered, PersonalData
 from write_side.events.streams import cpo_stream, evse_stream, location_stream, pending_stream
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+
+SEALED: PersonalData = {"key_id": "00000000-0000-4000-8000-000000000003", "sealed": "c2VhbGVk"}
 
 HISTORY: tuple[Event, ...] = (
     CpoRegistered(
@@ -48,13 +53,14 @@ HISTORY: tuple[Event, ...] = (
         party_id="ABC",
         username="María",
         cpo_owner_name="Isla Charge",
-        contact={"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"},
+        contact=SEALED,
         ocpp_ready=True,
         logo=None,
     ),
     cpo_logo_changed("5d0c2ab1.svg", "Isla Charge.svg"),
     cpo_token_c_rotated(version=3),
     cpo_password_reset(version=4),
+    cpo_forgotten(version=5),
     location_registered(),
     location_changed(name="Harbor Mall", publish=False, facilities=["CAFE"]),
     photos_added(5, 6, version=3),
@@ -92,6 +98,16 @@ def test_an_event_is_read_as_it_was_when_it_was_pinned(event: Event) -> None:
     assert vars(read) == vars(event)
 
 
+def test_a_registration_of_the_first_version_is_read_with_its_contact_in_clear() -> None:
+    (first,) = recorded(HISTORY[:1])
+    old = (GOLDEN / "cpo.registered.v1.json").read_bytes()
+    event = CODEC.decode(msgspec.structs.replace(first, state=old))
+    clear = {"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"}
+    assert isinstance(event, CpoRegistered)
+    assert event.contact == {"clear": clear}
+    assert dataclasses.replace(event, contact=SEALED) == HISTORY[0]
+
+
 def test_every_class_is_pinned_here() -> None:
     assert [type(event) for event in HISTORY] == list(EVENTS)
     assert set(get_args(Event)) == set(EVENTS)
@@ -115,10 +131,11 @@ def test_the_golden_history_replays() -> None:
         cpo.Cpo(
             PARTY,
             7,
-            4,
+            5,
             "María",
-            {"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"},
+            SEALED,
             cpo.Upload("5d0c2ab1.svg", "Isla Charge.svg"),
+            is_forgotten=True,
         ),
     ]
 
@@ -127,7 +144,7 @@ def test_the_golden_history_is_drawn() -> None:
     drawings = Drawings()
     for position, event in enumerate(HISTORY, start=1):
         draw(drawings, event, position)
-    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, 11)]
+    assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, 12)]
     assert [(one.is_settled, one.locations) for one in drawings.pending.values()] == [(True, {})]
 
 

@@ -18,13 +18,14 @@ from tests.support.drafts import a_cpo_draft
 from tests.support.spec import Spec, claims_of
 from write_side.commands.cpos import RegisterFacts, RegisterState, decide_register, welcome_mail
 from write_side.commands.wishes import RegisterCpo
-from write_side.domain.changes import Claim, NewTokenC, NewUser, SealedMail
+from write_side.domain.changes import Claim, NewPersonalKey, NewTokenC, NewUser, SealedMail
 from write_side.domain.cpo import Upload, all_party_ids, preferred_party_ids
 from write_side.domain.errors import CpoOwnerNameExists, UsernameExists
-from write_side.events.cpo import CpoLogoChanged, CpoRegistered
+from write_side.events.cpo import CpoLogoChanged, CpoRegistered, PersonalData
 from write_side.events.ranges import Position
 from write_side.events.streams import cpo_stream
 
+SEALED: PersonalData = {"key_id": str(UUID(int=2)), "sealed": "c2VhbGVk"}
 FACTS = RegisterFacts(
     at=NOON,
     command_id=UUID(int=1),
@@ -34,6 +35,8 @@ FACTS = RegisterFacts(
     temporary_until=NOON + timedelta(days=14),
     token_hash=b"\x01" * 32,
     mail=SealedMail("<1@emsp.example>", b"sealed"),
+    contact=SEALED,
+    contact_key=NewPersonalKey(UUID(int=2), b"sealed key"),
 )
 
 
@@ -44,7 +47,7 @@ def registered(**changed: Any) -> CpoRegistered:
         "party_id": "ABC",
         "username": "maria",
         "cpo_owner_name": "Isla Charge",
-        "contact": {"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"},
+        "contact": SEALED,
         "ocpp_ready": True,
         "logo": None,
     }

@@ -90,6 +90,9 @@ class Store:
             raise outcome
         return outcome
 
+    async def personal_key(self, key_id: UUID) -> bytes | None:  # noqa: ARG002 - a port
+        return None
+
     async def reserve_party_id(self, country_code: str, candidates: Sequence[str], command_id: UUID) -> str | None:
         party_id = next((one for one in candidates if one in self.free), None)
         if party_id is not None:
