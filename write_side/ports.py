@@ -141,8 +141,11 @@ class Staging(Protocol):
     async def add(self, locations: Sequence[LocationOfRows], rows: Sequence[EvseRow]) -> None:
         """Keep these, in the order of their numbers."""
 
-    async def page(self, first: int, last: int) -> tuple[list[LocationOfRows], list[EvseRow]]:
-        """The locations of these numbers and the rows of their EVSEs: those of a location, and of an EVSE, together."""
+    async def locations(self, first: int, last: int) -> list[LocationOfRows]:
+        """The locations of these numbers."""
+
+    def rows(self, first: int, last: int) -> AsyncIterator[list[EvseRow]]:
+        """The rows of these locations' EVSEs, some at a time: those of a location, and of an EVSE, together."""
 
     async def existing(self, streams: Collection[UUID]) -> set[UUID]:
         """Which of these streams there are in the log."""

@@ -16,6 +16,7 @@ from projections import migrate
 from projections.generations import LIVE, OLD, Refused, generation_in
 from projections.verify import DIFFERING
 from tests.support.client import Cpo, a_location, an_evse
+from tests.support.csv_files import a_csv, a_row
 from tests.support.world import KEYS, Service, service, until_drawn
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ EVERY_ROW = """
     select 'location', to_jsonb(l)::text from views.location_view l
     union all select 'evse', to_jsonb(e)::text from views.evse_view e
     union all select 'cpo', to_jsonb(c)::text from views.cpo_view c
+    union all select 'pending', to_jsonb(w)::text from views.pending_view w
     union all select 'place', to_jsonb(p)::text from views.place_view p
     order by 1, 2
 """
@@ -60,6 +62,11 @@ async def cpo(emsp: Service) -> Cpo:
     for n in range(0, LOCATIONS, 3):
         await emsp.client.push_status(registered, f"A{n}", "REMOVED" if n % 2 else "CHARGING")
         await emsp.client.push_status(registered, f"B{n}", "REMOVED" if n % 2 else "BLOCKED")
+    token = await emsp.client.log_in(registered)
+    for uid, verb in (("C1", "approve"), ("C2", "reject"), ("C3", None), ("C4", None)):
+        assert (await emsp.client.upload(token, a_csv(a_row(uid)), is_staged=True)).status == 200
+        if verb is not None:
+            assert (await emsp.client.settle(token, verb)).status == 200
     await until_drawn(emsp)
     return registered
 
@@ -235,16 +242,22 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
     await emsp.store.execute("update views.evse_view set is_removed = not is_removed where uid_key = 'a7'")
     await emsp.store.execute("delete from views.evse_view where uid_key = 'b9'")
     await emsp.store.execute("update views.place_view set locations = locations + 1 where city = 'Makati'")
+    await emsp.store.execute("update views.pending_view set evse_count = 5")
     found = await differences(emsp, tmp_path)
     assert {(one.key, one.table, one.column) for one in found} == {
         ("location/5", "location_view", "head"),
         ("location/8", "evse_view", "is_removed"),
         ("location/10", "evse_view", "*"),
         ("places", "place_view", "locations"),
+        (f"cpo/PH/{cpo.party_id}", "pending_view", "evse_count"),
     }
     async with verifying(emsp, tmp_path) as views:
         await views.repair(["location/5", "location/8"])
-        assert {one.key for one in await differences(emsp, tmp_path)} == {"location/10", "places"}
+        assert {one.key for one in await differences(emsp, tmp_path)} == {
+            "location/10",
+            "places",
+            f"cpo/PH/{cpo.party_id}",
+        }
         await views.repair(["location/10", "places", f"cpo/PH/{cpo.party_id}"])
         with pytest.raises(Refused, match="expected location/ID"):
             await views.repair(["locations/5"])

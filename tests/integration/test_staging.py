@@ -123,6 +123,19 @@ async def test_an_upload_is_one_command_at_consecutive_positions(empty_store: st
         assert await store.events.claims_in([evses_scope(5)]) == {evses_scope(5): 5}
 
 
+async def test_connectors_of_rows_far_apart_keep_their_order(empty_store: str) -> None:
+    kinds = [f"[{1 + number % 6}]" for number in range(60)]
+    rows = [a_row(f"A{number}", connectors=kind) for kind in kinds for number in range(12)]
+    async with a_store(empty_store) as store:
+        assert (await upload(store, a_csv(*rows))).position == 13
+        for one in (await events(store))[1:]:
+            connectors = one.connectors  # type: ignore[attr-defined]
+            assert [connector["connector_id"] for connector in connectors] == list(range(1, 61))
+            assert [connector["standard"] for connector in connectors] == [
+                ("TYPE_1", "TYPE_2", "CHADEMO", "GBT", "CCS_1", "CCS_2")[number % 6] for number in range(60)
+            ]
+
+
 async def test_commands_go_on_beside_uploads_and_nothing_is_lost(empty_store: str) -> None:
     async with a_store(empty_store) as store:
         is_done = asyncio.Event()

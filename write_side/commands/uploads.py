@@ -18,7 +18,7 @@ from write_side.domain import pending
 from write_side.domain.changes import Changes, Decision
 from write_side.domain.errors import Fault, Faults, NothingPending
 from write_side.domain.place import Ask
-from write_side.domain.uploads import MAX_FAULTS, Group, Grouping, LocationOfRows, Rows, grouped
+from write_side.domain.uploads import MAX_FAULTS, Folding, Group, Grouping, LocationOfRows, Rows
 from write_side.events.ranges import Position
 from write_side.events.streams import evse_stream, location_stream
 
@@ -203,8 +203,11 @@ async def _pages(command: Upload, facts: UploadFacts, world: World, check: _Chec
     for first, last in facts.pages:
         if len(check.faults) >= MAX_FAULTS:
             return
-        groups, ignored = grouped(*await command.staging.page(first, last))
-        yield Page(command.party, groups, await _known(groups, command, world), ignored)
+        folding = Folding(await command.staging.locations(first, last))
+        async for rows in command.staging.rows(first, last):
+            folding.add(rows)
+        groups = folding.groups()
+        yield Page(command.party, groups, await _known(groups, command, world), folding.ignored)
 
 
 async def _known(groups: Sequence[Group], command: Upload, world: World) -> Known:

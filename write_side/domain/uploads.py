@@ -6,6 +6,7 @@ each location and each EVSE.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,7 +15,7 @@ from write_side.domain.drafts import EvseDraft, LocationDraft
 from write_side.domain.errors import DuplicateEvseUid, Fault, LocationNameExists, TooManyEvses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from write_side.domain.place import Placed
 
@@ -201,23 +202,30 @@ def _differing(first: LocationDraft | EvseDraft, other: LocationDraft | EvseDraf
     ]
 
 
-def grouped(locations: Sequence[LocationOfRows], rows: Sequence[EvseRow]) -> tuple[list[Group], list[str]]:
-    """These locations with their EVSEs, and what rows say of an EVSE that its first row says otherwise.
+@dataclass(slots=True)
+class Folding:
+    """Folds the rows of some locations into their EVSEs, a few rows at a time.
 
-    locations, rows: by number; the rows of an EVSE follow each other
+    locations: by number; ignored: what rows say of an EVSE that its first row says otherwise
     """
-    evses: dict[int, dict[int, EvseOfRows]] = {location.nr: {} for location in locations}
-    ignored: list[str] = []
-    for row in rows:
-        of_location = evses[row.location_nr]
-        known = of_location.get(row.nr)
-        if known is None:
-            of_location[row.nr] = EvseOfRows(row.row, row.draft)
-        else:
-            draft = known.draft
-            differing = _differing(draft, row.draft, EVSE_COLUMNS)
-            ignored += [f"rows[{row.row}].{COLUMN_OF.get(name, name)}" for name in differing]
-            draft = replace(draft, connectors=draft.connectors + row.draft.connectors)
-            of_location[row.nr] = EvseOfRows(known.row, draft)
-    groups = [Group(location, tuple(evses[location.nr].values())) for location in locations]
-    return groups, ignored
+
+    locations: Sequence[LocationOfRows]
+    ignored: list[str] = field(default_factory=list)
+    _evses: dict[int, dict[int, EvseOfRows]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, rows: Iterable[EvseRow]) -> None:
+        """More rows, those of an EVSE in the order of the file."""
+        for row in rows:
+            evses = self._evses[row.location_nr]
+            known = evses.get(row.nr)
+            if known is None:
+                evses[row.nr] = EvseOfRows(row.row, row.draft)
+                continue
+            differing = _differing(known.draft, row.draft, EVSE_COLUMNS)
+            self.ignored += [f"rows[{row.row}].{COLUMN_OF.get(name, name)}" for name in differing]
+            draft = replace(known.draft, connectors=known.draft.connectors + row.draft.connectors)
+            evses[row.nr] = EvseOfRows(known.row, draft)
+
+    def groups(self) -> list[Group]:
+        """The locations with their EVSEs."""
+        return [Group(location, tuple(self._evses[location.nr].values())) for location in self.locations]

@@ -97,8 +97,10 @@ LOCATIONS: Final = """
 ROWS: Final = """
     select location_nr, nr, line, draft
       from pg_temp.upload_rows
-     where location_nr between $1 and $2
+     where location_nr <= $2
+       and (location_nr, nr, line) > ($1, $3, $4)
      order by location_nr, nr, line
+     limit $5
 """
 
 EXISTING: Final = """
@@ -171,6 +173,7 @@ MOVE_HEAD: Final = """
 TELL: Final = "select pg_notify('es_events', $1::bigint::text)"
 
 PENDING_AT_ONCE: Final = 2
+ROWS_AT_ONCE: Final = 500
 
 LOG: Final = structlog.get_logger(__name__)
 
@@ -232,16 +235,24 @@ class StoreStaging:
         )
         await self._insert(ADD_ROWS, ((row.location_nr, row.nr, row.row, encode(row.draft)) for row in rows))
 
-    async def page(self, first: int, last: int) -> tuple[list[LocationOfRows], list[EvseRow]]:
-        """The locations of these numbers and the rows of their EVSEs. raises: StoreOutOfReach."""
+    async def locations(self, first: int, last: int) -> list[LocationOfRows]:
+        """The locations of these numbers. raises: StoreOutOfReach."""
         with reaching_the_store():
-            locations = await self._connection.fetch(LOCATIONS, first, last)
-            rows = await self._connection.fetch(ROWS, first, last)
-        location, evse, placed = self._location_draft.decode, self._evse_draft.decode, self._placed.decode
-        return (
-            [LocationOfRows(row[0], row[1], location(row[2]), placed(row[3])) for row in locations],
-            [EvseRow(row[0], row[1], row[2], evse(row[3])) for row in rows],
-        )
+            rows = await self._connection.fetch(LOCATIONS, first, last)
+        draft, placed = self._location_draft.decode, self._placed.decode
+        return [LocationOfRows(row[0], row[1], draft(row[2]), placed(row[3])) for row in rows]
+
+    async def rows(self, first: int, last: int) -> AsyncIterator[list[EvseRow]]:
+        """The rows of these locations' EVSEs, some at a time. raises: StoreOutOfReach."""
+        after = (first, 0, 0)
+        draft = self._evse_draft.decode
+        while True:
+            with reaching_the_store():
+                rows = await self._connection.fetch(ROWS, after[0], last, *after[1:], ROWS_AT_ONCE)
+            yield [EvseRow(row[0], row[1], row[2], draft(row[3])) for row in rows]
+            if len(rows) < ROWS_AT_ONCE:
+                return
+            after = tuple(rows[-1][:3])
 
     async def existing(self, streams: Collection[UUID]) -> set[UUID]:
         """Which of these streams there are in the log. raises: StoreOutOfReach."""

@@ -22,11 +22,12 @@ from write_side.domain.errors import DuplicateEvseUid, Fault, LocationNameExists
 from write_side.domain.uploads import (
     MAX_CONNECTORS,
     EvseOfRows,
+    EvseRow,
+    Folding,
     Group,
     Grouping,
     LocationOfRows,
     Row,
-    grouped,
 )
 from write_side.events.streams import evse_stream
 
@@ -44,6 +45,14 @@ def evse(uid: str = "A1", **spoiled: Any) -> EvseDraft:
 def row(number: int, name: str = "Harbor Point", uid: str = "A1", **spoiled: Any) -> Row:
     of_location = {key: spoiled.pop(key) for key in ("address", "lat", "lng", "facilities") if key in spoiled}
     return Row(number, location(name, **of_location), evse(uid, **spoiled))
+
+
+def grouped(new: list[LocationOfRows], rows: list[EvseRow]) -> tuple[list[Group], list[str]]:
+    """Folded as the store brings them, one row at a time."""
+    folding = Folding(new)
+    for one in sorted(rows, key=lambda one: (one.location_nr, one.nr, one.row)):
+        folding.add([one])
+    return folding.groups(), folding.ignored
 
 
 def read(*rows: Row, grouping: Grouping | None = None) -> list[Group]:
