@@ -17,6 +17,7 @@ from api.adapters import geocoder_of, mailer_of
 from api.app import application
 from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
+from api.compression import compressing
 from api.cors import let_in
 from api.embedded import embedded_postgres
 from api.handlers.graphql import GRAPHQL, graphql_routes
@@ -451,6 +452,8 @@ async def api_application(
         app = application(services)
         let_in(app, settings.cors_origins)
         app[GRAPHQL] = await create_engine(views, limits, schema_name)
+        if settings.compress:
+            compressing(app)
         app.add_routes(
             graphql_routes(
                 app[GRAPHQL],

@@ -183,6 +183,9 @@ class Settings(BaseSettings):
         default=10.0, description="how long a command waits for the store before its 503"
     )
     min_position_wait_s: Seconds = Field(default=2.0, description="how long a query waits for the position it names")
+    compress: bool = Field(
+        default=True, description="JSON answers go out as br or gzip to clients that ask; no: a proxy in front does it"
+    )
     ready_lag_s: Seconds = Field(default=30.0, description="/readyz fails when the views are further behind than this")
     store_connections: Count = Field(default=8, description="connections of a process to the event store")
     read_connections: Count = Field(default=8, description="connections of a process to the views")

@@ -7,15 +7,15 @@ status whether its request was run; one that accepts `application/json` hears 20
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import orjson
 from aiohttp import web
-from aiohttp.payload import AsyncIterablePayload
 
 from api.calls import min_position
+from api.compression import JsonParts
 from api.handlers.pages import graphiql
 from api.patience import Patience
 from api.refusals import BodyTooSlow, TooManyRequests
@@ -260,8 +260,7 @@ def _json(
 ) -> web.Response:
     content_type = f"{media_type}; charset=utf-8"
     is_large = sum(map(len, parts)) > LARGE_BYTES
-    body: bytes | AsyncIterablePayload
-    body = AsyncIterablePayload(_one_by_one(parts), content_type=content_type) if is_large else b"".join(parts)
+    body = JsonParts(parts, content_type) if is_large else b"".join(parts)
     answer = web.Response(body=body, status=status, headers=headers)
     answer.headers["Content-Type"] = content_type
     answer.headers["Cache-Control"] = "no-store"
@@ -272,9 +271,3 @@ def _json(
         # What still comes of the body is no next request.
         answer.force_close()
     return answer
-
-
-async def _one_by_one(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """The parts of a large body as the connection takes them: joining tens of megabytes would hold the loop."""
-    for part in parts:
-        yield part
