@@ -83,7 +83,9 @@ BAD = {
     "a style by quoted url": an_svg('<rect style="fill: URL( &quot;https://evil.example/&quot; )"/>'),
     "a style by data": an_svg('<rect style="fill:url(data:image/png;base64,AA)"/>'),
     "a style by escaped url": an_svg('<rect style="fill:u\\72l(https://evil.example/)"/>'),
-    "a style by split url": an_svg("<style>a{b:u/**/rl(https://evil.example/)}</style>"),
+    "a style by escaped url in a presentation attribute": an_svg('<rect fill="u\\72l(https://evil.example/)"/>'),
+    "a style by a url behind a comment": an_svg("<style>a{b:url(/**/#a)}</style>"),
+    "a style by a url in capitals": an_svg('<rect fill="URL(//evil.example/)"/>'),
     "an import": an_svg('<style>@import "https://evil.example/x.css";</style>'),
     "an escaped import": an_svg('<style>@\\69mport "https://evil.example/x.css";</style>'),
     "an import in CDATA": an_svg("<style><![CDATA[@import 'https://evil.example/x.css';]]></style>"),
@@ -93,6 +95,7 @@ BAD = {
     "a url behind what looks like a comment": an_svg(
         "<style>a{content:'/*'} b{fill:url(https://evil.example/)} c{content:'*/'}</style>"
     ),
+    "a url behind very much space": an_svg(f'<rect fill="url({" " * 3_000_000}#a)"/>'),
     "an expression": an_svg('<rect style="width:expression(alert(1))"/>'),
     "an animated link": an_svg('<set attributeName="href" to="#a"/>'),
     "an animated link of old": an_svg('<animate attributeName="xlink:href" values="#a"/>'),
