@@ -16,6 +16,7 @@ from api.calls import IDEMPOTENCY_KEY, IGNORED, JSON, MAX_KEY_LENGTH, MIN_POSITI
 from api.csv_cells import COLUMNS
 from api.described import CODE
 from api.envelope import STATUS_OF
+from api.handlers.images import IMAGE, TYPES
 from api.middleware import REQUEST_ID_HEADER
 from api.multipart import FORM_DATA, Upload
 from api.values import MAX_INT
@@ -128,6 +129,7 @@ def document(routes: Iterable[Route]) -> Json:
     paths: Json = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, definitions)
+    paths[IMAGE] = {"get": _image()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "EMSP", "version": version("emsp"), "description": "E-mobility service provider, API v2"},
@@ -140,6 +142,23 @@ def document(routes: Iterable[Route]) -> Json:
                 name: {"name": name, "in": "header", "required": False, **one} for name, one in PARAMETERS.items()
             },
             "securitySchemes": {scheme.value: one for scheme, one in SCHEMES.items()},
+        },
+    }
+
+
+def _image() -> Json:
+    """The one answer of the contract that is no JSON."""
+    return {
+        "operationId": "image",
+        "summary": "A stored image, to everybody",
+        "description": "Never changes under its name: it may be kept for a year.",
+        "tags": [TAGS["R"]],
+        "security": [],
+        "parameters": [{"name": "name", "in": "path", "required": True, "schema": TEXT}],
+        "responses": {
+            "200": {"description": "the image", "content": {kind: {} for kind in sorted({*TYPES.values()})}},
+            "304": {"description": "the image is the one that If-None-Match names"},
+            **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in (404, 500, 503)},
         },
     }
 
