@@ -109,7 +109,8 @@ def _array(cell: str) -> object:
     """The JSON array in a cell, also wrapped in one more pair of quotes or brackets; None where there is none."""
     value = _json(cell)
     if value is None and len(cell) >= 2 and cell[0] == cell[-1] and cell[0] in QUOTES:
-        value = _json(cell[1:-1])
+        # The quotes inside them may be doubled: a cell that was written as CSV twice.
+        value = _json(cell[1:-1]) or _json(cell[1:-1].replace('""', '"'))
     elif isinstance(value, str):
         value = _json(value)
     if isinstance(value, list) and len(value) == 1:

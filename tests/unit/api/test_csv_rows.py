@@ -93,6 +93,7 @@ async def test_every_connector_of_a_row_has_what_the_row_says() -> None:
         ("[9, 16]", ("MALL", "WIFI")),
         ('["9", "WIFI"]', ("MALL", "WIFI")),
         ('"["MALL","WIFI"]"', ("MALL", "WIFI")),
+        ('"[""MALL"",""WIFI""]"', ("MALL", "WIFI")),
         ('"[\\"MALL\\",\\"WIFI\\"]"', ("MALL", "WIFI")),
         ('\'["MALL","WIFI"]\'', ("MALL", "WIFI")),
         ('[["MALL","WIFI"]]', ("MALL", "WIFI")),
