@@ -18,8 +18,8 @@ from api.app import application
 from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
 from api.compression import compressing
+from api.connections import CONNECT_TIMEOUT_S, Connector, event_store_pool, one_session
 from api.cors import let_in
-from api.embedded import embedded_postgres
 from api.handlers.graphql import GRAPHQL, graphql_routes
 from api.keys import key_of
 from api.limits import rates_of
@@ -27,17 +27,13 @@ from api.migrate import migrate_event_store
 from api.patience import Patience
 from api.services import Services
 from api.serving import Manners
-from projections.bus import AmqpBus, InProcessBus, exchange_of, queue_of
-from projections.consumer import Consumer
+from projections.bus import AmqpBus, InProcessBus, exchange_of
 from projections.migrate import create_views
-from projections.projector import Projector
-from projections.rebuild import Rebuild
-from projections.verify import Verify
 from read_side.engine import create_engine
 from read_side.guards import Limits
 from read_side.pending import PendingReports
 from read_side.reports import Reports
-from read_side.views import SESSION, Views
+from read_side.views import Views
 from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.secrets import SystemSecrets
 from write_side.accounts.tokens import Keys
@@ -50,7 +46,7 @@ from write_side.store.aggregates import Aggregates
 from write_side.store.event_store import EventStore
 from write_side.store.loose_images import StoredLooseImages
 from write_side.store.outbox import Outbox
-from write_side.store.publisher import Publisher, events_after, log_head, log_id
+from write_side.store.publisher import Publisher, log_id
 from write_side.store.staging import Stagings
 from write_side.store.writer import Writer
 
@@ -60,35 +56,18 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from api.clients import Clients
+    from api.connections import Databases
     from api.settings import Settings
     from projections.bus import EventBus
     from projections.migrate import ViewsMade
-    from projections.replay import Pull, Tell
-    from write_side.events.ranges import Recorded
 
     Pool = asyncpg.Pool[Any]
 
-CONNECT_TIMEOUT_S: Final = 5.0
-STATEMENT_TIMEOUT_S: Final = 30.0
 RECONNECT_S: Final = 1.0
 MAIL_SESSIONS: Final = 2
 """One sends, which a slow mail server may hold up; the other counts."""
-MAX_FOLD_S: Final = 0.005
-"""In `emsp run` requests share the loop with the projector: it folds at most so long at once."""
-
-BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
-"""The write side asks by key alone; a plan made while its tables were small must not scan them when they are large."""
-
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Databases:
-    """Where the event store and the views are."""
-
-    event_store: str
-    read_model: str
 
 
 def now() -> datetime:
@@ -107,73 +86,6 @@ async def pause_before_next_try(attempt: int) -> None:
     await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - jitter, no secret
 
 
-@asynccontextmanager
-async def databases(settings: Settings) -> AsyncIterator[Databases]:
-    """The configured databases; the embedded one is started where none is configured, and stopped at the end."""
-    read_model = settings.read_model_url.get_secret_value() if settings.read_model_url else None
-    if settings.event_store_url is not None:
-        event_store = settings.event_store_url.get_secret_value()
-        yield Databases(event_store, read_model or event_store)
-        return
-    async with embedded_postgres(settings.data_dir, binaries=settings.postgres_binaries) as embedded:
-        yield Databases(embedded.dsn, read_model or embedded.dsn)
-
-
-@dataclass(frozen=True, slots=True)
-class Connector:
-    """Opens sessions to a database, also in another process. application: its name in pg_stat_activity.
-
-    timeout_s: for each statement; None: as long as it takes.
-    """
-
-    url: str
-    application: str
-    timeout_s: float | None = STATEMENT_TIMEOUT_S
-
-    async def __call__(self) -> asyncpg.Connection[Any]:
-        """A new session."""
-        return await asyncpg.connect(
-            self.url,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=self.timeout_s,
-            server_settings={"application_name": self.application},
-        )
-
-
-async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
-    """What uses the pools leaves no setting, lock or cursor behind in a session: a round trip saved at each release."""
-
-
-@asynccontextmanager
-async def event_store_pool(settings: Settings, url: str, *, sessions: int | None = None) -> AsyncIterator[Pool]:
-    """Sessions for the write side's questions. sessions: at most so many instead of the configured number."""
-    async with asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=sessions or settings.store_connections,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        reset=nothing_to_reset,
-        server_settings={"application_name": "emsp store", **BY_KEY},
-    ) as pool:
-        yield pool
-
-
-@asynccontextmanager
-async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
-    """Sessions for queries: read-only, each statement with its time limit."""
-    async with asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=settings.read_connections,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=settings.statement_timeout_s + CONNECT_TIMEOUT_S,
-        reset=nothing_to_reset,
-        server_settings={**SESSION, "statement_timeout": str(int(settings.statement_timeout_s * 1000))},
-    ) as pool:
-        yield pool
-
-
 async def migrate(urls: Databases) -> ViewsMade:
     """Both schemas as this version needs them; what is so already stays.
 
@@ -183,16 +95,6 @@ async def migrate(urls: Databases) -> ViewsMade:
         await migrate_event_store(store)
     async with one_session(urls.read_model) as views:
         return await create_views(views, database_id=new_id())
-
-
-@asynccontextmanager
-async def one_session(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """One session, closed at the end."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager
@@ -352,64 +254,6 @@ async def event_bus(settings: Settings, urls: Databases) -> AsyncIterator[EventB
 def publisher(urls: Databases, bus: EventBus) -> Publisher:
     """Event log → bus; `run` it."""
     return Publisher(Connector(urls.event_store, "emsp publisher"), bus.publish)
-
-
-@asynccontextmanager
-async def log_reader(urls: Databases, *, application: str) -> AsyncIterator[Pull]:
-    """Reads events of the log behind a position, on one session that is opened when it is needed."""
-    async with asyncpg.create_pool(
-        urls.event_store,
-        min_size=0,
-        max_size=1,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings={"application_name": application},
-    ) as log:
-
-        async def pull(after: int, limit: int) -> tuple[Recorded, ...]:
-            return await events_after(log, after, limit=limit)
-
-        yield pull
-
-
-@asynccontextmanager
-async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Rebuild]:
-    """Builds the views anew; `run` it."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-
-    async def head() -> int:
-        async with one_session(urls.event_store) as log:
-            return await log_head(log)
-
-    async with log_reader(urls, application="emsp rebuild log") as pull:
-        yield Rebuild(
-            Connector(urls.read_model, "emsp rebuild", timeout_s=None),
-            pull,
-            head,
-            settings.data_dir,
-            tell,
-        )
-
-
-@asynccontextmanager
-async def views_verify(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Verify]:
-    """Compares the views with the events."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with log_reader(urls, application="emsp verify log") as pull:
-        yield Verify(Connector(urls.read_model, "emsp verify", timeout_s=None), pull, settings.data_dir, tell)
-
-
-@asynccontextmanager
-async def consumer(urls: Databases, bus: EventBus, database_id: UUID, *, shares_loop: bool) -> AsyncIterator[Consumer]:
-    """Bus → views; `run` it. shares_loop: requests are answered in the same process."""
-    async with log_reader(urls, application="emsp projector log") as pull:
-        yield Consumer(
-            bus=bus,
-            queue=queue_of(database_id),
-            pull=pull,
-            projector=Projector(Connector(urls.read_model, "emsp projector"), Codec()),
-            max_batch_s=MAX_FOLD_S if shares_loop else None,
-        )
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ import asyncpg
 from rich.console import Console
 
 from api.adapters import MAIL_FOLDER
-from api.compose import databases, new_id, write_side
+from api.compose import new_id, write_side
+from api.connections import databases
 from api.roles import NotReady
 from ocpi.identifiers import Party
 from write_side.adapters.mailers import EmlMailer

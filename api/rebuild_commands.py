@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.compose import databases, views_rebuild, views_verify
+from api.connections import databases
+from api.projecting import views_rebuild, views_verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

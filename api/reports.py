@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from api.compose import CONNECT_TIMEOUT_S, databases
+from api.connections import CONNECT_TIMEOUT_S, databases
 from api.readiness import CHECKPOINT, HEAD, WAITING_SINCE_S
 from ocpi.identifiers import Party
 from write_side.events.ranges import Recorded

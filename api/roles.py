@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from api import compose, metrics
+from api import compose, connections, metrics, projecting
 from api.handlers.graphql import GRAPHQL
 from api.handlers.health import Check, health_routes, metrics_route
 from api.loops import build_outdated_views, count_mails, keep_house, remove_images, send_mails
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from api.compose import Databases, WriteSide
+    from api.compose import WriteSide
+    from api.connections import Databases
     from api.settings import Settings
 
 API_METRICS_PORT: Final = 9464
@@ -78,7 +79,7 @@ async def metrics_server(
 
 async def views_database_id(urls: Databases) -> UUID:
     """The id that names this views database's queue. raises: NotReady before `emsp migrate`."""
-    connection = await asyncpg.connect(urls.read_model, timeout=compose.CONNECT_TIMEOUT_S)
+    connection = await asyncpg.connect(urls.read_model, timeout=connections.CONNECT_TIMEOUT_S)
     try:
         database_id: UUID = await connection.fetchval(DATABASE_ID)
     except asyncpg.UndefinedTableError:
@@ -97,11 +98,11 @@ async def run_everything(settings: Settings) -> None:
     """Migrate; then API, publisher, projector and mail in this process, until stopped."""
     registry = metrics.new_registry()
     async with AsyncExitStack() as stack:
-        urls = await stack.enter_async_context(compose.databases(settings))
+        urls = await stack.enter_async_context(connections.databases(settings))
         made = await compose.migrate(urls)
         bus = await stack.enter_async_context(compose.event_bus(settings, urls))
         publisher = compose.publisher(urls, bus)
-        consumer = await stack.enter_async_context(compose.consumer(urls, bus, made.database_id, shares_loop=True))
+        consumer = await stack.enter_async_context(projecting.consumer(urls, bus, made.database_id, shares_loop=True))
         metrics.count_publisher(registry, publisher.state)
         metrics.count_consumer(registry, consumer.state)
         checks = [publisher_check(publisher.state), consumer_check(consumer.state)]
@@ -112,7 +113,7 @@ async def run_everything(settings: Settings) -> None:
             compose.running(
                 publisher.run(),
                 consumer.run(),
-                build_outdated_views(compose.Connector(urls.read_model, "emsp version")),
+                build_outdated_views(connections.Connector(urls.read_model, "emsp version")),
                 count_mails(outbox),
                 send_mails(outbox),
             )
@@ -125,7 +126,7 @@ async def run_everything(settings: Settings) -> None:
 async def run_api(settings: Settings) -> None:
     """The HTTP API, until stopped."""
     async with AsyncExitStack() as stack:
-        urls = await stack.enter_async_context(compose.databases(settings))
+        urls = await stack.enter_async_context(connections.databases(settings))
         await views_database_id(urls)
         write_side = await stack.enter_async_context(compose.write_side(settings, urls))
         port = await stack.enter_async_context(
@@ -142,7 +143,7 @@ async def _api(
     """The API on its port, which is yielded, with health and metrics on theirs."""
     async with AsyncExitStack() as stack:
         metrics.count_geocoding(registry, write_side.geocoding)
-        views = await stack.enter_async_context(compose.views_pool(settings, urls.read_model))
+        views = await stack.enter_async_context(connections.views_pool(settings, urls.read_model))
         manners = compose.manners_of(settings)
         all_checks = [
             Check("process", manners.ending.fault),
@@ -168,9 +169,9 @@ async def run_publisher(settings: Settings) -> None:
     _require_broker(settings)
     registry = metrics.new_registry()
     async with (
-        compose.databases(settings) as urls,
+        connections.databases(settings) as urls,
         compose.event_bus(settings, urls) as bus,
-        compose.event_store_pool(settings, urls.event_store) as pool,
+        connections.event_store_pool(settings, urls.event_store) as pool,
     ):
         publisher = compose.publisher(urls, bus)
         metrics.count_publisher(registry, publisher.state)
@@ -188,12 +189,12 @@ async def run_projector(settings: Settings) -> None:
     _require_broker(settings)
     registry = metrics.new_registry()
     async with AsyncExitStack() as stack:
-        urls = await stack.enter_async_context(compose.databases(settings))
+        urls = await stack.enter_async_context(connections.databases(settings))
         database_id = await views_database_id(urls)
         bus = await stack.enter_async_context(compose.event_bus(settings, urls))
-        store = await stack.enter_async_context(compose.event_store_pool(settings, urls.event_store))
-        views = await stack.enter_async_context(compose.views_pool(settings, urls.read_model))
-        consumer = await stack.enter_async_context(compose.consumer(urls, bus, database_id, shares_loop=False))
+        store = await stack.enter_async_context(connections.event_store_pool(settings, urls.event_store))
+        views = await stack.enter_async_context(connections.views_pool(settings, urls.read_model))
+        consumer = await stack.enter_async_context(projecting.consumer(urls, bus, database_id, shares_loop=False))
         metrics.count_consumer(registry, consumer.state)
         checks = [
             views_check(store, views, at_most_s=settings.ready_lag_s),
@@ -201,7 +202,7 @@ async def run_projector(settings: Settings) -> None:
             *_broker_checks(bus),
         ]
         await stack.enter_async_context(metrics_server(settings, PROJECT_METRICS_PORT, checks, registry))
-        outdated = build_outdated_views(compose.Connector(urls.read_model, "emsp version"))
+        outdated = build_outdated_views(connections.Connector(urls.read_model, "emsp version"))
         await stack.enter_async_context(compose.running(consumer.run(), outdated))
         log.info("projector started")
         await stopped()
@@ -215,8 +216,8 @@ async def run_mail(settings: Settings) -> None:
     """Waiting mails → the mail server, or .eml files, until stopped."""
     registry = metrics.new_registry()
     async with (
-        compose.databases(settings) as urls,
-        compose.event_store_pool(settings, urls.event_store, sessions=1) as pool,
+        connections.databases(settings) as urls,
+        connections.event_store_pool(settings, urls.event_store, sessions=1) as pool,
         compose.outbox(settings, urls) as outbox,
         metrics_server(settings, MAIL_METRICS_PORT, [store_check(pool)], registry),
         compose.running(count_mails(outbox), send_mails(outbox)),
@@ -228,8 +229,8 @@ async def run_mail(settings: Settings) -> None:
 
 async def retry_mails(settings: Settings) -> None:
     """Let every waiting mail be tried now, by whoever sends."""
-    async with compose.databases(settings) as urls:
-        store = await asyncpg.connect(urls.event_store, timeout=compose.CONNECT_TIMEOUT_S)
+    async with connections.databases(settings) as urls:
+        store = await asyncpg.connect(urls.event_store, timeout=connections.CONNECT_TIMEOUT_S)
         try:
             log.info("mails made due", mails=await make_all_due(store))
         finally:
@@ -238,6 +239,6 @@ async def retry_mails(settings: Settings) -> None:
 
 async def run_migrate(settings: Settings) -> None:
     """Both schemas as this version needs them."""
-    async with compose.databases(settings) as urls:
+    async with connections.databases(settings) as urls:
         made = await compose.migrate(urls)
         log.info("migrated", views_version=made.version, views_made_anew=made.is_anew, views_outdated=made.is_outdated)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from api import compose
+from api import compose, connections, projecting
 from api.log import set_up_logging
 from api.roles import views_database_id
 from api.settings import read_settings
@@ -26,9 +26,9 @@ FOR_EVER_S: Final = 3_600.0
 async def read_the_bus() -> None:
     settings = read_settings()
     set_up_logging(settings.log_format)
-    async with compose.databases(settings) as urls, compose.event_bus(settings, urls) as bus:
+    async with connections.databases(settings) as urls, compose.event_bus(settings, urls) as bus:
         database_id = await views_database_id(urls)
-        async with compose.consumer(urls, bus, database_id, shares_loop=False) as consumer:
+        async with projecting.consumer(urls, bus, database_id, shares_loop=False) as consumer:
             consumer._silence_s = FOR_EVER_S
             async with compose.running(consumer.run(), _say_when_reading(consumer)):
                 await asyncio.to_thread(sys.stdin.read)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 from pydantic import SecretStr
 
-from api.compose import Databases, write_side
+from api.compose import write_side
+from api.connections import Databases
 from api.migrate import migrate_event_store
 from api.settings import Settings
 from tests.bench.deployed import KEYS

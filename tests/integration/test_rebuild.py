@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from api import compose
-from api.compose import Databases as Urls
+from api import projecting
+from api.connections import Databases as Urls
 from api.settings import Settings
 from projections import migrate
 from projections.generations import LIVE, OLD, Refused, generation_in
@@ -78,13 +78,13 @@ def settings_of(emsp: Service, folder: Path) -> tuple[Settings, Urls]:
 
 @asynccontextmanager
 async def rebuilding(emsp: Service, folder: Path, tell: Tell = silent) -> AsyncIterator[Rebuild]:
-    async with compose.views_rebuild(*settings_of(emsp, folder), tell) as views:
+    async with projecting.views_rebuild(*settings_of(emsp, folder), tell) as views:
         yield views
 
 
 @asynccontextmanager
 async def verifying(emsp: Service, folder: Path) -> AsyncIterator[Verify]:
-    async with compose.views_verify(*settings_of(emsp, folder), silent) as views:
+    async with projecting.views_verify(*settings_of(emsp, folder), silent) as views:
         yield views
 
 

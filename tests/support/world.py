@@ -14,8 +14,9 @@ import aiohttp
 import asyncpg
 from aiohttp import web
 
-from api import compose
-from api.compose import Databases, WriteSide
+from api import compose, connections, projecting
+from api.compose import WriteSide
+from api.connections import Databases
 from api.loops import remove_images, send_mails
 from api.serving import serving
 from api.settings import Settings
@@ -69,13 +70,13 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         made = await compose.migrate(urls)
         bus = await stack.enter_async_context(compose.event_bus(configured, urls))
         publisher = compose.publisher(urls, bus)
-        consumer = await stack.enter_async_context(compose.consumer(urls, bus, made.database_id, shares_loop=True))
+        consumer = await stack.enter_async_context(projecting.consumer(urls, bus, made.database_id, shares_loop=True))
         write_side = await stack.enter_async_context(compose.write_side(configured, urls))
         outbox = await stack.enter_async_context(compose.outbox(configured, urls))
         mail = send_mails(outbox, tick_s=0.02)
         images = remove_images(write_side.pool, write_side.images, tick_s=0.02)
         await stack.enter_async_context(compose.running(publisher.run(), consumer.run(), mail, images))
-        views = await stack.enter_async_context(compose.views_pool(configured, urls.read_model))
+        views = await stack.enter_async_context(connections.views_pool(configured, urls.read_model))
         app = await stack.enter_async_context(
             compose.api_application(configured, urls, write_side, views, schema_name=f"emsp {next(_numbers)}")
         )

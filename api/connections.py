@@ -1,0 +1,110 @@
+"""Where the databases are, and sessions to them: opened here, for everybody who needs any."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from api.embedded import embedded_postgres
+from read_side.views import SESSION
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.settings import Settings
+
+    Pool = asyncpg.Pool[Any]
+
+CONNECT_TIMEOUT_S: Final = 5.0
+STATEMENT_TIMEOUT_S: Final = 30.0
+
+BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+"""The write side asks by key alone; a plan made while its tables were small must not scan them when they are large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Where the event store and the views are."""
+
+    event_store: str
+    read_model: str
+
+
+@asynccontextmanager
+async def databases(settings: Settings) -> AsyncIterator[Databases]:
+    """The configured databases; the embedded one is started where none is configured, and stopped at the end."""
+    read_model = settings.read_model_url.get_secret_value() if settings.read_model_url else None
+    if settings.event_store_url is not None:
+        event_store = settings.event_store_url.get_secret_value()
+        yield Databases(event_store, read_model or event_store)
+        return
+    async with embedded_postgres(settings.data_dir, binaries=settings.postgres_binaries) as embedded:
+        yield Databases(embedded.dsn, read_model or embedded.dsn)
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Opens sessions to a database, also in another process. application: its name in pg_stat_activity.
+
+    timeout_s: for each statement; None: as long as it takes.
+    """
+
+    url: str
+    application: str
+    timeout_s: float | None = STATEMENT_TIMEOUT_S
+
+    async def __call__(self) -> asyncpg.Connection[Any]:
+        """A new session."""
+        return await asyncpg.connect(
+            self.url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=self.timeout_s,
+            server_settings={"application_name": self.application},
+        )
+
+
+async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
+    """What uses the pools leaves no setting, lock or cursor behind in a session: a round trip saved at each release."""
+
+
+@asynccontextmanager
+async def event_store_pool(settings: Settings, url: str, *, sessions: int | None = None) -> AsyncIterator[Pool]:
+    """Sessions for the write side's questions. sessions: at most so many instead of the configured number."""
+    async with asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=sessions or settings.store_connections,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        reset=nothing_to_reset,
+        server_settings={"application_name": "emsp store", **BY_KEY},
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
+    """Sessions for queries: read-only, each statement with its time limit."""
+    async with asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=settings.read_connections,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=settings.statement_timeout_s + CONNECT_TIMEOUT_S,
+        reset=nothing_to_reset,
+        server_settings={**SESSION, "statement_timeout": str(int(settings.statement_timeout_s * 1000))},
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def one_session(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """One session, closed at the end."""
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    try:
+        yield connection
+    finally:
+        await connection.close()
