@@ -12,6 +12,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from tests.support.s3 import KEY_ID, REGION, SECRET, S3Server, s3_server
+from tests.support.until import until
 from write_side.adapters.images import ImageMissing, ObjectImages, S3Access, images_at
 from write_side.domain.errors import ImagesOutOfReach
 
@@ -90,6 +91,17 @@ async def test_the_folder_is_made_and_holds_nothing_but_images(tmp_path: Path) -
     images = images_at(f"file://{tmp_path}/new/images", S3Access())
     await images.put(NAME, b"one")
     assert [path.name for path in (tmp_path / "new" / "images").iterdir()] == [NAME]
+
+
+async def test_what_a_killed_process_left_half_written_goes_with_its_image(tmp_path: Path) -> None:
+    images = images_at(f"file://{tmp_path}/images", S3Access())
+    put = asyncio.create_task(images.put(NAME, LARGE * 10))
+    await until(lambda: [*(tmp_path / "images").iterdir()] != [])
+    (unfinished,) = (tmp_path / "images").iterdir()
+    await put
+    (tmp_path / "images" / unfinished.name).write_bytes(b"half")
+    await images.remove(NAME)
+    assert list((tmp_path / "images").iterdir()) == []
 
 
 async def test_a_lost_folder_is_out_of_reach(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 TIMEOUT: Final = timedelta(seconds=15)
 RETRIES: Final = 2
+UNFINISHED: Final = "#1"
+"""What the library appends to the name of a local file while it is written; a killed process leaves it so."""
+
 CHUNK_BYTES: Final = 256 * 1024
 
 
@@ -111,6 +114,8 @@ class ObjectImages:
     async def remove(self, name: str) -> None:
         """Remove an image; one that is not there is removed already. raises: ImagesOutOfReach."""
         with _reaching():
+            if self._folder is not None:
+                await asyncio.to_thread((self._folder / f"{name}{UNFINISHED}").unlink, missing_ok=True)
             try:
                 await self._store.delete_async(name)
             except FileNotFoundError:
