@@ -242,8 +242,8 @@ class ChangePasswordBody(Body):
 class PageQuery(Body):
     """The query of a list that comes in pages."""
 
-    limit: Annotated[int, Digits, Field(ge=0, le=MAX_PAGE)] = 10
-    offset: Annotated[int, Digits, Field(ge=0, le=MAX_INT)] = 0
+    limit: Annotated[int, Field(ge=0, le=MAX_PAGE), Digits] = 10
+    offset: Annotated[int, Field(ge=0, le=MAX_INT), Digits] = 0
 
 
 def push_locations(body: bytes, party: Party, cpo_owner_id: int) -> PushLocations:

@@ -20,6 +20,7 @@ CODE: Final = "x-code"
 _CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f"
 NOT_BLANK: Final = rf"^\s*[^\s{_CONTROLS}]([^{_CONTROLS}]*[^\s{_CONTROLS}])?\s*$"
 """Without control characters; blanks around it don't count."""
+NO_CONTROLS: Final = rf"^[^{_CONTROLS}]*$"
 PRINTABLE: Final = r"^\s*[!-~]([ -~]*[!-~])?\s*$"
 """Printable ASCII; blanks around it don't count."""
 

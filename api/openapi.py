@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from api.auth import Auth
-from api.calls import IDEMPOTENCY_KEY, IGNORED, JSON, MAX_KEY_LENGTH, MIN_POSITION, POSITION
+from api.calls import IDEMPOTENCY_KEY, IGNORED, JSON, MAX_KEY_LENGTH, MIN_POSITION, POSITION, POSITION_DIGITS
 from api.csv_cells import COLUMNS
-from api.described import CODE
+from api.described import CODE, NO_CONTROLS, PRINTABLE
 from api.envelope import STATUS_OF
 from api.handlers.images import IMAGE, TYPES
 from api.middleware import REQUEST_ID_HEADER
 from api.multipart import FORM_DATA, Upload
-from api.values import MAX_INT
+from api.values import MAX_INT, SHORT
 from write_side.domain.errors import VALIDATION_ERROR, IdempotencyKeyReused
 
 if TYPE_CHECKING:
@@ -76,10 +76,13 @@ HEADERS_OF: Final = {
 PARAMETERS: Final[dict[str, Json]] = {
     REQUEST_ID_HEADER: {"schema": TEXT, "description": "an id of yours for this request"},
     IDEMPOTENCY_KEY: {
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": PRINTABLE},
         "description": "the same key and body answer what they answered the first time, and change nothing",
     },
-    MIN_POSITION: {"schema": POSITIVE, "description": f"wait until the views have reached the {POSITION} of a command"},
+    MIN_POSITION: {
+        "schema": POSITIVE | {"maximum": 10**POSITION_DIGITS - 1},
+        "description": f"wait until the views have reached the {POSITION} of a command",
+    },
 }
 
 PATH_PARAMETERS: Final[dict[str, Json]] = {
@@ -224,6 +227,7 @@ def _body(route: Route, schemas: dict[tuple[str, str], Json]) -> Json:
             properties = {key: file if at_most == 1 else {"type": "array", "items": file, "maxItems": at_most}}
             schema = {
                 "type": "object",
+                "propertyNames": {"minLength": 1, "maxLength": SHORT, "pattern": NO_CONTROLS},
                 "required": [key, *fields],
                 "properties": properties | dict.fromkeys(fields, TEXT),
             }
@@ -260,7 +264,7 @@ def _codes_in(schema: object, definitions: Json) -> Iterator[str]:
 def _statuses(route: Route) -> Iterator[int]:
     """The answers of the error table that a call may have, beside 400."""
     yield from (401, 403) if route.auth else ()
-    yield from (413, 415) if route.body is not None else ()
+    yield from (408, 413, 415) if route.body is not None else ()
     yield from (429,) if route.auth else ()
     yield from (500, 503)
 

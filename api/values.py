@@ -30,6 +30,7 @@ UID_LENGTH: Final = 36
 SHORT: Final = 255
 ADDRESS_LENGTH: Final = 500
 DIRECTIONS_LENGTH: Final = 1_000
+EMAIL_LENGTH: Final = 254
 MAX_CODES: Final = 100
 MAX_DIGITS: Final = 10
 NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -96,6 +97,11 @@ def _once_each(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _whole(value: object) -> object:
+    # JSON has one kind of number: 230.0 is as whole as 230.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _digits(value: object) -> object:
     if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS):
         raise fault("expected a whole number")
@@ -134,14 +140,14 @@ Text = Annotated[_String, _text(SHORT)]
 Address = Annotated[_String, _text(ADDRESS_LENGTH)]
 Directions = Annotated[_String, _text(DIRECTIONS_LENGTH)]
 Uid = Annotated[_String, Checked(AfterValidator(_uid), {"minLength": 1, "maxLength": UID_LENGTH, "pattern": PRINTABLE})]
-Whole = Annotated[int, Field(strict=True, ge=1, le=MAX_INT)]
+Whole = Annotated[int, Field(strict=True, ge=1, le=MAX_INT), BeforeValidator(_whole)]
 Digits = BeforeValidator(_digits)
 """Before an int: from the text of a query, which pydantic would take in other forms too."""
 Kwh = Annotated[float, Field(strict=True, gt=0, le=MAX_KWH, allow_inf_nan=False)]
 Lat = Annotated[float, _degrees(MAX_LAT, "[1-8]?[0-9]")]
 Lng = Annotated[float, _degrees(MAX_LNG, "1[0-7][0-9]|[1-9]?[0-9]")]
 Flag = Annotated[bool, Field(strict=True)]
-Email = Annotated[Text, Checked(AfterValidator(_email), {"format": "email"})]
+Email = Annotated[Text, Checked(AfterValidator(_email), {"format": "email", "maxLength": EMAIL_LENGTH})]
 PhoneNumber = Annotated[Text, Checked(AfterValidator(_phone_number), {"pattern": f"^{PHILIPPINE_NUMBER.pattern}$"})]
 
 Status = Annotated[_String, _one_of(codes.EVSE_STATUSES)]
