@@ -18,11 +18,20 @@ CODE: Final = "x-code"
 """Where a schema names the contract's code of what it refuses."""
 
 _CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f"
-NOT_BLANK: Final = rf"^\s*[^\s{_CONTROLS}]([^{_CONTROLS}]*[^\s{_CONTROLS}])?\s*$"
-"""Without control characters; blanks around it don't count."""
 NO_CONTROLS: Final = rf"^[^{_CONTROLS}]*$"
-PRINTABLE: Final = r"^\s*[!-~]([ -~]*[!-~])?\s*$"
-"""Printable ASCII; blanks around it don't count."""
+PRINTABLE: Final = r"^[!-~]([ -~]*[!-~])?$"
+"""Printable ASCII, no blank first or last."""
+
+
+def trimmed(max_length: int) -> dict[str, Any]:
+    """Text that is not blank and without control characters; blanks around it don't count."""
+    letter = rf"[^\s{_CONTROLS}]"
+    return {"minLength": 1, "pattern": rf"^\s*{letter}([^{_CONTROLS}]{{0,{max_length - 2}}}{letter})?\s*$"}
+
+
+def trimmed_printable(max_length: int) -> dict[str, Any]:
+    """Printable ASCII that is not blank; blanks around it don't count."""
+    return {"minLength": 1, "pattern": rf"^\s*[!-~]([ -~]{{0,{max_length - 2}}}[!-~])?\s*$"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,9 +40,10 @@ EXTENDED_FILENAME: Final = re.compile(r";\s*filename\*\s*=\s*utf-8'[^';]*'([^\s;
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a call takes as a form. key: of its files; at_most: so many of them; fields: keys of its other parts."""
+    """What a call takes as a form. key, types, at_most: of its files; types: media types; fields: its other keys."""
 
     key: str
+    types: tuple[str, ...]
     at_most: int = 1
     fields: tuple[str, ...] = ()
 

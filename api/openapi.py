@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,14 +11,25 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from api.auth import Auth
-from api.calls import IDEMPOTENCY_KEY, IGNORED, JSON, MAX_KEY_LENGTH, MIN_POSITION, POSITION, POSITION_DIGITS
+from api.calls import IDEMPOTENCY_KEY, JSON, MIN_POSITION, POSITION
+from api.components import (
+    FAULTS,
+    ROW_FAULTS,
+    TEXT,
+    VALUES,
+    Json,
+    components,
+    envelope,
+    parameters_of,
+    refusals,
+    response,
+)
 from api.csv_cells import COLUMNS
-from api.described import CODE, NO_CONTROLS, PRINTABLE
-from api.envelope import STATUS_OF
-from api.handlers.images import IMAGE, TYPES
-from api.middleware import REQUEST_ID_HEADER
+from api.described import CODE, NO_CONTROLS
+from api.examples import EXAMPLES
 from api.multipart import FORM_DATA, Upload
-from api.values import MAX_INT, SHORT
+from api.unenveloped import unenveloped_paths
+from api.values import SHORT
 from write_side.domain.errors import VALIDATION_ERROR, IdempotencyKeyReused
 
 if TYPE_CHECKING:
@@ -27,94 +37,11 @@ if TYPE_CHECKING:
 
     from pydantic.json_schema import JsonSchemaMode
 
-    from api.routes import Route
-
-    Json = dict[str, Any]
+    from api.forms import Body
+    from api.route import Route
 
 SCHEMAS: Final = "#/components/schemas/"
-TEXT: Final = {"type": "string"}
-POSITIVE: Final = {"type": "integer", "minimum": 1}
-
-SCHEMES: Final[dict[Auth, Json]] = {
-    Auth.CLIENT: {"type": "http", "scheme": "basic", "description": "an application that is known: client and secret"},
-    Auth.USER: {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "the access token of a CPO's user, by login",
-    },
-    Auth.REFRESH: {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "the refresh token of a CPO's user, by login",
-    },
-    Auth.MACHINE: {"type": "http", "scheme": "bearer", "description": "a CPO's Token C, by mail after registration"},
-}
-
-HEADERS: Final[dict[str, Json]] = {
-    REQUEST_ID_HEADER: {"schema": TEXT, "description": "the request's id, in the log too; yours where you sent one"},
-    POSITION: {"schema": POSITIVE, "description": f"of the last event; a later query names it in {MIN_POSITION}"},
-    IGNORED: {"schema": TEXT, "description": "fields that differ from the known location's and were not changed"},
-    str(hdrs.CACHE_CONTROL): {"schema": TEXT, "description": "no-store"},
-    str(hdrs.WWW_AUTHENTICATE): {"schema": TEXT, "description": "the scheme that the call takes"},
-    str(hdrs.ALLOW): {"schema": TEXT, "description": "the methods that the path takes"},
-    str(hdrs.RETRY_AFTER): {"schema": POSITIVE, "description": "seconds until it is worth another try"},
-}
 TAGS: Final = {"R": "REST", "W": "Webhooks"}
-
-OPTIONAL: Final = frozenset({IGNORED})
-"""Headers that an answer may lack."""
-
-HEADERS_OF: Final = {
-    401: (str(hdrs.WWW_AUTHENTICATE),),
-    405: (str(hdrs.ALLOW),),
-    429: (str(hdrs.RETRY_AFTER),),
-    503: (str(hdrs.RETRY_AFTER),),
-}
-
-PARAMETERS: Final[dict[str, Json]] = {
-    REQUEST_ID_HEADER: {"schema": TEXT, "description": "an id of yours for this request"},
-    IDEMPOTENCY_KEY: {
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": PRINTABLE},
-        "description": "the same key and body answer what they answered the first time, and change nothing",
-    },
-    MIN_POSITION: {
-        "schema": POSITIVE | {"maximum": 10**POSITION_DIGITS - 1},
-        "description": f"wait until the views have reached the {POSITION} of a command",
-    },
-}
-
-PATH_PARAMETERS: Final[dict[str, Json]] = {
-    "location_id": {"type": "integer", "minimum": 1, "maximum": MAX_INT},
-    "photo_id": {"type": "integer", "minimum": 1, "maximum": MAX_INT},
-}
-"""Those that are not just text."""
-
-FAULTS: Final[Json] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["field", "message"],
-        "properties": {"field": TEXT, "message": TEXT, "code": TEXT},
-    },
-}
-ROW_FAULTS: Final[Json] = {
-    "type": "array",
-    "items": {
-        "anyOf": [
-            FAULTS["items"],
-            {
-                "type": "object",
-                "required": ["row", "column", "code", "message"],
-                "properties": {"row": POSITIVE, "column": TEXT, "code": TEXT, "message": TEXT},
-            },
-        ]
-    },
-}
-"""Of a file: what is wrong with its rows, or with its form (contract §4)."""
-
-NOTHING: Final[Json] = {"type": "array", "maxItems": 0}
 
 
 class Untitled(GenerateJsonSchema):
@@ -132,37 +59,11 @@ def document(routes: Iterable[Route]) -> Json:
     paths: Json = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, definitions)
-    paths[IMAGE] = {"get": _image()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "EMSP", "version": version("emsp"), "description": "E-mobility service provider, API v2"},
-        "paths": paths,
-        "components": {
-            "schemas": definitions,
-            "responses": {_name(status): _refused(status, texts) for status, texts in _messages().items()},
-            "headers": {name: one | {"required": name not in OPTIONAL} for name, one in HEADERS.items()},
-            "parameters": {
-                name: {"name": name, "in": "header", "required": False, **one} for name, one in PARAMETERS.items()
-            },
-            "securitySchemes": {scheme.value: one for scheme, one in SCHEMES.items()},
-        },
-    }
-
-
-def _image() -> Json:
-    """The one answer of the contract that is no JSON."""
-    return {
-        "operationId": "image",
-        "summary": "A stored image, to everybody",
-        "description": "Never changes under its name: it may be kept for a year.",
-        "tags": [TAGS["R"]],
-        "security": [],
-        "parameters": [{"name": "name", "in": "path", "required": True, "schema": TEXT}],
-        "responses": {
-            "200": {"description": "the image", "content": {kind: {} for kind in sorted({*TYPES.values()})}},
-            "304": {"description": "the image is the one that If-None-Match names"},
-            **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in (404, 500, 503)},
-        },
+        "paths": paths | unenveloped_paths(),
+        "components": components(definitions),
     }
 
 
@@ -193,7 +94,7 @@ def _operation(route: Route, schemas: dict[tuple[str, str], Json], definitions: 
         "responses": {
             "200": _accepted(route, schemas[_id(route), "serialization"]),
             "400": _faulty(sorted(_codes(route, body, definitions)), ROW_FAULTS if route.reads_rows else FAULTS),
-            **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in _statuses(route)},
+            **refusals(*_statuses(route)),
         },
     }
     return operation | ({"requestBody": body} if body else {})
@@ -201,7 +102,7 @@ def _operation(route: Route, schemas: dict[tuple[str, str], Json], definitions: 
 
 def _path_parameters(route: Route) -> list[Json]:
     names = re.findall(r"{(\w+)}", route.path)
-    return [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS.get(name, TEXT)} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": VALUES.get(name, TEXT)} for name in names]
 
 
 def _query_parameters(route: Route) -> list[Json]:
@@ -212,39 +113,56 @@ def _query_parameters(route: Route) -> list[Json]:
 
 
 def _header_parameters(route: Route) -> list[Json]:
-    names = [REQUEST_ID_HEADER]
-    names += [IDEMPOTENCY_KEY] if route.appends else []
-    names += [MIN_POSITION] if route.awaits_views else []
-    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
+    return parameters_of(
+        *([IDEMPOTENCY_KEY] if route.appends else []),
+        *([MIN_POSITION] if route.awaits_views else []),
+    )
 
 
 def _body(route: Route, schemas: dict[tuple[str, str], Json]) -> Json:
     match route.body:
         case None:
             return {}
-        case Upload(key, at_most, fields):
-            file = {"type": "string", "contentMediaType": "application/octet-stream"}
-            properties = {key: file if at_most == 1 else {"type": "array", "items": file, "maxItems": at_most}}
-            schema = {
-                "type": "object",
-                "propertyNames": {"minLength": 1, "maxLength": SHORT, "pattern": NO_CONTROLS},
-                "required": [key, *fields],
-                "properties": properties | dict.fromkeys(fields, TEXT),
-            }
-            return {"required": True, "content": {FORM_DATA: {"schema": schema}}}
-    return {"required": True, "content": {JSON: {"schema": schemas[_id(route), "validation"]}}}
+        case Upload() as upload:
+            return {"required": True, "content": {FORM_DATA: _form(upload)}}
+        case body:
+            content = {"schema": schemas[_id(route), "validation"], **_example(body)}
+            return {"required": True, "content": {JSON: content}}
 
 
-def _codes(route: Route, body: Json, definitions: Json) -> Iterator[str]:
-    yield VALIDATION_ERROR
-    yield from (refusal.rule for refusal in route.refusals)
-    yield from _codes_in(body, definitions)
+def _example(body: type[Body]) -> Json:
+    return {"example": EXAMPLES[body]} if body in EXAMPLES else {}
+
+
+def _form(upload: Upload) -> Json:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    files = {"type": "array", "items": file, "minItems": 1, "maxItems": upload.at_most}
+    named = f'form-data; name="{upload.key}"; filename="{upload.key}.{upload.types[0].partition("/")[2]}"'
+    schema = {
+        "type": "object",
+        "propertyNames": {"minLength": 1, "maxLength": SHORT, "pattern": NO_CONTROLS},
+        "required": [upload.key, *upload.fields],
+        "properties": {
+            upload.key: file if upload.at_most == 1 else files,
+            **{field: VALUES.get(field, TEXT) for field in upload.fields},
+        },
+    }
+    headers = {str(hdrs.CONTENT_DISPOSITION): {"schema": TEXT, "example": named}}
+    return {
+        "schema": schema,
+        "encoding": {upload.key: {"contentType": ", ".join(upload.types), "headers": headers}},
+    }
+
+
+def _codes(route: Route, body: Json, definitions: Json) -> set[str]:
+    codes = {VALIDATION_ERROR, *(refusal.rule for refusal in route.refusals), *_codes_in(body, definitions)}
     if route.reads_rows and isinstance(route.body, Upload):
-        yield from _codes_in([column.type.json_schema() for column in COLUMNS], {})
+        codes.update(_codes_in([column.type.json_schema() for column in COLUMNS], {}))
     if route.appends:
-        yield IdempotencyKeyReused.rule
+        codes.add(IdempotencyKeyReused.rule)
     if Auth.MACHINE in route.auth:
-        yield "INVALID_COUNTRY_CODE"
+        codes.add("INVALID_COUNTRY_CODE")
+    return codes
 
 
 def _codes_in(schema: object, definitions: Json) -> Iterator[str]:
@@ -263,50 +181,17 @@ def _codes_in(schema: object, definitions: Json) -> Iterator[str]:
 
 def _statuses(route: Route) -> Iterator[int]:
     """The answers of the error table that a call may have, beside 400."""
-    yield from (401, 403) if route.auth else ()
+    yield from (401, 403, 429) if route.auth else ()
     yield from (408, 413, 415) if route.body is not None else ()
-    yield from (429,) if route.auth else ()
     yield from (500, 503)
 
 
 def _accepted(route: Route, data: Json) -> Json:
-    headers = [REQUEST_ID_HEADER, *([POSITION] if route.appends else []), *route.headers]
-    return _response("done", _envelope(200, {"const": route.message}, data), headers)
+    headers = [*([POSITION] if route.appends else []), *route.headers]
+    return response("done", envelope(200, {"const": route.message}, data), headers)
 
 
 def _faulty(codes: list[str], faults: Json) -> Json:
     pattern = f"^({'|'.join(codes)})(:|$)"
     text = f"one of {', '.join(codes)}; some with `:` and what they are about"
-    answer = _response(text, _envelope(400, {"type": "string", "pattern": pattern}, faults), [REQUEST_ID_HEADER])
-    return answer | {"x-codes": codes}
-
-
-def _refused(status: int, messages: list[str]) -> Json:
-    headers = [REQUEST_ID_HEADER, *HEADERS_OF.get(status, ())]
-    return _response(HTTPStatus(status).phrase, _envelope(status, {"enum": messages}, NOTHING), headers)
-
-
-def _messages() -> dict[int, list[str]]:
-    """Every refusal but 400, and what it says: the table of errors, and a fault of ours."""
-    told: dict[int, list[str]] = {500: ["Internal Server Error"]}
-    for status, message in STATUS_OF.values():
-        if status != HTTPStatus.BAD_REQUEST and message not in told.setdefault(status, []):
-            told[status].append(str(message))
-    return dict(sorted(told.items()))
-
-
-def _name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "")
-
-
-def _envelope(status: int, message: Json, data: Json) -> Json:
-    properties = {"status": {"const": status}, "data": data, "message": message}
-    return {"type": "object", "required": [*properties], "properties": properties}
-
-
-def _response(description: str, schema: Json, headers: list[str]) -> Json:
-    return {
-        "description": description,
-        "content": {JSON: {"schema": schema}},
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-    }
+    return response(text, envelope(400, {"type": "string", "pattern": pattern}, faults)) | {"x-codes": codes}

@@ -1,56 +1,21 @@
-"""The table of calls: contract row, method, path, handler, and what the API's description says of each."""
+"""The table of calls; what the columns mean stands in `api/route.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from api import answers, bodies
-from api.answers import Nothing, Success
+from api.answers import Success
 from api.auth import Auth
 from api.calls import IGNORED
-from api.envelope import SUCCESS
-from api.forms import Body
 from api.handlers import cpos, logos, photos, reports, sessions, uploads, webhooks
 from api.multipart import Upload
+from api.route import Route
 from write_side.domain import errors
-from write_side.domain.errors import DomainError
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One call of the contract, and all that `GET /openapi.json` says of it; what follows from these is not repeated.
-
-    row: of contract §2; auth: any one of them; body: JSON of that form, or a multipart form; answer: the type of `data`
-    refusals: the rules that may refuse it, beside those of its form
-    appends: it is a command: takes an Idempotency-Key, answers Emsp-Position
-    awaits_views: takes Emsp-Min-Position
-    reads_rows: its faults are of rows of a file
-    headers: further ones of the answer
-    """
-
-    row: str
-    method: str
-    path: str
-    handler: Handler
-    summary: str = ""
-    auth: tuple[Auth, ...] = ()
-    body: type[Body] | Upload | None = None
-    query: type[Body] | None = None
-    answer: Any = Nothing
-    message: str = SUCCESS
-    refusals: tuple[type[DomainError], ...] = ()
-    appends: bool = False
-    awaits_views: bool = False
-    reads_rows: bool = False
-    headers: tuple[str, ...] = ()
-
-
+IMAGES: Final = ("image/png", "image/jpeg", "image/svg+xml")
 IN_FILES: Final = (errors.InvalidFileType, errors.MissingFile, errors.TooManyFiles, errors.NoConnector)
 IN_ROWS: Final = (errors.DuplicateEvseUid, errors.LocationNameExists, errors.LocationNotFound, errors.TooManyEvses)
 
@@ -74,7 +39,7 @@ ROUTES: Final = (
         logos.upload_logo,
         summary="Upload an image that may become a logo: anybody's for a day, or with an access token that CPO's alone",
         auth=(Auth.CLIENT, Auth.USER),
-        body=Upload("cpo_logo"),
+        body=Upload("cpo_logo", IMAGES),
         refusals=(errors.MissingFile, errors.TooManyFiles, errors.InvalidImage),
     ),
     Route(
@@ -127,7 +92,7 @@ ROUTES: Final = (
         photos.add_photos,
         summary="Add photos to a location",
         auth=(Auth.USER,),
-        body=Upload("location_photos", photos.MAX_PHOTOS, ("location_id",)),
+        body=Upload("location_photos", IMAGES, photos.MAX_PHOTOS, ("location_id",)),
         refusals=(
             errors.LocationNotFound,
             errors.LocationIsNotAssociated,
@@ -144,7 +109,7 @@ ROUTES: Final = (
         photos.replace_photo,
         summary="Put another image in the place of a photo",
         auth=(Auth.USER,),
-        body=Upload("location_photo"),
+        body=Upload("location_photo", IMAGES),
         refusals=(
             errors.LocationPhotoNotExists,
             errors.LocationPhotoIsNotAssociated,

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from api.described import CODE, NOT_BLANK, PRINTABLE, Checked, degrees
+from api.described import CODE, Checked, degrees, trimmed, trimmed_printable
 from ocpi import codes
 from write_side.domain.errors import VALIDATION_ERROR
 
@@ -56,7 +56,7 @@ def _text(max_length: int) -> Checked:
             raise fault("control characters are not allowed")
         return trimmed
 
-    return Checked(AfterValidator(checked), {"minLength": 1, "maxLength": max_length, "pattern": NOT_BLANK})
+    return Checked(AfterValidator(checked), trimmed(max_length))
 
 
 def _uid(value: str) -> str:
@@ -139,7 +139,7 @@ _String = Annotated[str, Field(strict=True)]
 Text = Annotated[_String, _text(SHORT)]
 Address = Annotated[_String, _text(ADDRESS_LENGTH)]
 Directions = Annotated[_String, _text(DIRECTIONS_LENGTH)]
-Uid = Annotated[_String, Checked(AfterValidator(_uid), {"minLength": 1, "maxLength": UID_LENGTH, "pattern": PRINTABLE})]
+Uid = Annotated[_String, Checked(AfterValidator(_uid), trimmed_printable(UID_LENGTH))]
 Whole = Annotated[int, Field(strict=True, ge=1, le=MAX_INT), BeforeValidator(_whole)]
 Digits = BeforeValidator(_digits)
 """Before an int: from the text of a query, which pydantic would take in other forms too."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from api.multipart import Form
     from write_side.domain.uploads import Rows
 
-UPLOAD: Final = Upload("file")
+UPLOAD: Final = Upload("file", ("text/csv",))
 SUFFIX: Final = ".csv"
 
 

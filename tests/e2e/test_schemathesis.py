@@ -11,11 +11,13 @@ from typing import Final
 
 import pytest
 
-from tests.support.client import Cpo, a_location, an_evse
+from tests.support.client import Cpo
 from tests.support.databases import Databases
+from tests.support.pictures import a_picture
+from tests.support.uploads import a_location_of, add_photos
 from tests.support.world import SECRET, Service, service, until_drawn
 
-EXAMPLES: Final = int(os.environ.get("EMSP_TEST_EXAMPLES", "8"))
+EXAMPLES: Final = int(os.environ.get("EMSP_TEST_EXAMPLES", "3"))
 """Random ones of each call. More by hand: `EMSP_TEST_EXAMPLES=500 .venv/bin/pytest tests/e2e/test_schemathesis.py`"""
 
 ROOT: Final = Path(__file__).parents[2]
@@ -38,14 +40,16 @@ bearer = "{token_c}"
 [parameters]
 "path.country_code" = "{country_code}"
 "path.party_id" = "{party_id}"
-"path.evse_uid" = "UID-1"
+"path.evse_uid" = "{evse_uid}"
 "path.location_id" = {location_id}
+"path.photo_id" = {photo_id}
+"path.name" = "{image}"
 
-# What fits its form may still break a rule: 400 with the rule's code (form_check.py looks at these), name a position
-# that is not there yet: 503, or be no pair of a user and its password: 401.
+# What fits its form may still break a rule: 400 with the rule's code (fuzzing.py looks at these); name a position
+# that is not there yet: 503; be no pair of a user and its password: 401; or name no image: 404.
 [checks]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
-positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 503]
+positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 404, 503]
 
 [generation]
 # HTTP's own headers are more than those described, and unknown parameters are ignored.
@@ -62,16 +66,26 @@ async def emsp(fresh_database: Databases, tmp_path_factory: pytest.TempPathFacto
 
 async def configuration(emsp: Service, cpo: Cpo) -> str:
     """Who calls, and what there is to be called about."""
-    pushed = await emsp.client.push_locations(cpo, [a_location("Known", an_evse("UID-1"))])
+    location_id = await a_location_of(emsp, cpo)
+    access = await emsp.client.log_in(cpo)
+    added = await add_photos(emsp, f"Bearer {access}", location_id, a_picture())
+    assert added.status == 200, added.body
     await until_drawn(emsp)
+    asked = await emsp.client.ask(
+        f"{{ location(id: {location_id}) {{ evses {{ uid }} photos {{ id url }} }} }}", token=access
+    )
+    (evse,), (photo,) = asked["location"]["evses"], asked["location"]["photos"]
     return CONFIGURATION.format(
-        hooks=ROOT / "tests/support/form_check.py",
+        hooks=ROOT / "tests/support/fuzzing.py",
         secret=SECRET,
-        access=await emsp.client.log_in(cpo),
+        access=access,
         token_c=cpo.token_c,
         country_code=cpo.country_code,
         party_id=cpo.party_id,
-        location_id=pushed.body["data"][0]["location_id"],
+        evse_uid=evse["uid"],
+        location_id=location_id,
+        photo_id=photo["id"],
+        image=photo["url"].removeprefix("/images/"),
     )
 
 
@@ -90,6 +104,7 @@ async def test_every_call_is_as_it_is_described(emsp: Service, cpo: Cpo, tmp_pat
         "--seed=1",
         "--generation-database=none",
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -17,7 +17,9 @@ from aiohttp import web
 from api import compose, connections, projecting
 from api.compose import WriteSide
 from api.connections import Databases
+from api.handlers.health import health_routes
 from api.loops import remove_images, send_mails
+from api.readiness import store_check
 from api.serving import serving
 from api.settings import Settings
 from tests.support.client import Client
@@ -80,6 +82,7 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         app = await stack.enter_async_context(
             compose.api_application(configured, urls, write_side, views, schema_name=f"emsp {next(_numbers)}")
         )
+        app.add_routes(health_routes([store_check(write_side.pool)]))
         port = await stack.enter_async_context(serving(app, "127.0.0.1", 0, compose.manners_of(configured)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         store = await asyncpg.connect(dsn)

@@ -102,12 +102,17 @@ def test_a_coordinate_alone_is_told_beside_other_faults(alone: str) -> None:
     assert found == [("locations[0].lng", "VALIDATION_ERROR"), ("locations[0].name", "VALIDATION_ERROR")]
 
 
-@pytest.mark.parametrize("sent", [0, -1, 2**31, 10**40, 3.0, 3.5, True, "3", None, [3]])
+@pytest.mark.parametrize("sent", [0, -1, 2**31, 10**40, 0.0, 1e300, 3.5, True, "3", None, [3]])
 def test_what_is_no_whole_number_in_range_is_refused(sent: object) -> None:
     wrong = an_evse("1", connectors=[a_connector(max_voltage=sent)])
     assert faults_of(a_location("One", wrong)) == [
         ("locations[0].evses[0].connectors[0].max_voltage", "VALIDATION_ERROR")
     ]
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    (connector,) = evse_of(connectors=[a_connector(max_voltage=230.0)]).connectors
+    assert (connector.max_voltage, type(connector.max_voltage)) == (230, int)
 
 
 def test_the_limits_themselves_are_in() -> None:
