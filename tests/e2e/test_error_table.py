@@ -17,7 +17,8 @@ from yarl import URL
 
 from api.auth import Auth
 from api.multipart import Upload
-from api.routes import ROUTES, Route
+from api.route import Route
+from api.routes import ROUTES
 from ocpi.identifiers import Party
 from tests.support.calls import CALLS, LOGIN, REGISTER, exchanged, raw, target
 from tests.support.client import Cpo, Reply, a_connector, a_location, an_evse
