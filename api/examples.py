@@ -48,6 +48,11 @@ EXAMPLES: Final[dict[type[Body], dict[str, Any]]] = {
         "ocpp_ready": True,
     },
     bodies.LoginBody: {"username": "maria", "password": "the password of the mail"},
+    bodies.ChangePasswordBody: {
+        "old_password": "the password of the mail",
+        "new_password": "one of my own",
+        "confirm_password": "one of my own",
+    },
     bodies.LogoBody: {"logo": "isla.png"},
     bodies.PushLocationsBody: {"locations": [LOCATION]},
     bodies.PushEvseBody: EVSE | {"uid": "ISLA-2", "location_id": 1},

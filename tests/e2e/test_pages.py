@@ -17,12 +17,13 @@ async def test_the_description_is_served_and_kept_by_who_has_it(emsp: Service) -
     url = f"{emsp.base_url}/openapi.json"
     async with emsp.client.session.get(url) as response:
         document = await response.json()
+        # Weak where it goes out compressed: the same document, other bytes.
         tag = response.headers["ETag"]
         assert (response.status, response.content_type) == (200, "application/json")
         assert document["openapi"].startswith("3.1")
     for known, status in ((tag, 304), (f'"x", {tag}', 304), ('"x"', 200)):
         async with emsp.client.session.get(url, headers={"If-None-Match": known}) as response:
-            assert (response.status, response.headers["ETag"]) == (status, tag)
+            assert (response.status, response.headers["ETag"].removeprefix("W/")) == (status, tag.removeprefix("W/"))
             assert bool(await response.read()) is (status == 200)
 
 
