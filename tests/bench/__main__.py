@@ -14,6 +14,7 @@ from rich.console import Console
 from tests.bench.append import measure_append
 from tests.bench.calls import measure_calls
 from tests.bench.machine import this_machine
+from tests.bench.rebuild import measure_rebuild
 from tests.bench.report import print_table, write_document, write_json
 from tests.bench.rows import Group
 from tests.bench.uploads import measure_uploads
@@ -21,7 +22,10 @@ from tests.bench.views import measure_views
 from tests.support.databases import Databases
 from tests.support.servers import NoServer, Servers, servers
 
-PARTS = ("store", "calls", "csv", "views")
+PARTS = ("store", "calls", "csv", "views", "rebuild")
+
+
+REBUILT_LOCATIONS = 100_000
 
 
 async def measure(parts: list[str], *, is_written: bool) -> None:
@@ -48,8 +52,10 @@ async def _measure(part: str, found: Servers, databases: Databases) -> list[Grou
             return await measure_calls(found, databases)
         case "csv":
             return [await measure_uploads(found, databases)]
-        case _:
+        case "views":
             return [await measure_views(found, databases)]
+        case _:
+            return [await measure_rebuild(found, databases, REBUILT_LOCATIONS)]
 
 
 def main() -> None:
