@@ -10,15 +10,18 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.support.builders import PARTY, cpo_password_reset, cpo_registered, cpo_token_c_rotated
+from tests.support.builders import CODEC, PARTY, cpo_password_reset, cpo_registered, cpo_token_c_rotated
 from tests.support.store import SECRETS, Store, a_command, a_store
 from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.tokens import Keys
 from write_side.commands.dispatch import dispatch
-from write_side.commands.wishes import ResetPassword, RotateTokenC
+from write_side.commands.personal import open_contact, seal_contact
+from write_side.commands.wishes import ForgetCpo, ResetPassword, RotateTokenC
 from write_side.domain.changes import Changes, NewTokenC, NewUser, PasswordReset, SealedMail
-from write_side.domain.errors import UnknownCpo
+from write_side.domain.errors import ForgottenCpo, UnknownCpo
+from write_side.events.cpo import ContactData, CpoRegistered
 from write_side.events.ranges import Position
+from write_side.events.streams import cpo_stream
 from write_side.ports import Origin, Submission
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ KEYS: Final = Keys(b"access-key-of-a-test-deployment-0001", b"refresh-key-of-a-t
 OPERATOR: Final = Origin("cli-1", "operator")
 PASSWORD: Final = "a-password-of-luzon"
 OLD_TOKEN: Final = b"\x01" * 32
+CONTACT: Final[ContactData] = {"name": "Maria Santos", "number": "+639171234567", "email": "maria@cpo.example"}
 ALL_OF_IT: Final = """
     select (select array_agg(token_hash order by token_hash) from es.tokens_c) as tokens,
            (select array_agg(password_hash order by user_key) from es.users) as passwords,
@@ -47,9 +51,11 @@ async def store(empty_store: str) -> AsyncIterator[Store]:
     async with a_store(empty_store) as store:
         password_hash = await SECRETS.password_hash(PASSWORD)
         until = datetime.now(UTC) + timedelta(days=14)
+        sealed, key = seal_contact(store.world, CONTACT, stream=cpo_stream(PARTY), version=1)
         await store.events.append(
             brought(
-                cpo_registered(),
+                cpo_registered(contact=sealed),
+                personal_keys=(key,),
                 users=(NewUser("Luzon", 7, "CPO_OWNER", password_hash, until),),
                 tokens=(NewTokenC(OLD_TOKEN, 7),),
                 mails=(SealedMail("<welcome@emsp.example>", b"sealed"),),
@@ -153,3 +159,44 @@ async def test_an_unknown_cpo_is_refused_and_nothing_is_written(store: Store) ->
         with pytest.raises(UnknownCpo):
             await dispatch(wish(type(PARTY)("PH", "QQQ")), OPERATOR, store.world)
     assert await all_of_it(store) == before
+
+
+async def test_a_forgotten_contact_opens_no_more_and_nobody_speaks_for_the_cpo(
+    store: Store, accounts: Accounts
+) -> None:
+    await accounts.log_in("luzon", PASSWORD, address="here")
+    registered = CODEC.decode((await store.log())[0])
+    assert isinstance(registered, CpoRegistered)
+    where = {"stream": cpo_stream(PARTY), "version": 1}
+    assert await open_contact(store.world, registered.contact, **where) == CONTACT  # type: ignore[arg-type]
+    first = await dispatch(ForgetCpo(PARTY), OPERATOR, store.world)
+    assert await open_contact(store.world, registered.contact, **where) is None  # type: ignore[arg-type]
+    tokens, _, alive, mails, events = await all_of_it(store)
+    assert (tokens, alive, mails, events) == (None, 0, None, 2)
+    # Again: it is so already, and no event says it twice.
+    assert (await dispatch(ForgetCpo(PARTY), OPERATOR, store.world)).position == first.position
+    assert len(await store.log()) == 2
+    for wish in (ResetPassword(PARTY), RotateTokenC(PARTY)):
+        with pytest.raises(ForgottenCpo):
+            await dispatch(wish, OPERATOR, store.world)
+
+
+async def test_a_sealed_contact_opens_for_its_own_event_alone(store: Store) -> None:
+    sealed, key = seal_contact(store.world, CONTACT, stream=cpo_stream(PARTY), version=1)
+    await store.session.execute(
+        "insert into es.personal_keys (key_id, country_code, party_id, sealed_key) values ($1, 'PH', 'ABC', $2)",
+        key.key_id,
+        key.sealed_key,
+    )
+    for stream, version in ((cpo_stream(PARTY), 2), (cpo_stream(type(PARTY)("PH", "XYZ")), 1)):
+        with pytest.raises(ValueError, match="another key"):
+            await open_contact(store.world, sealed, stream=stream, version=version)
+
+
+async def test_a_contact_of_before_contacts_were_sealed_cannot_be_forgotten(store: Store) -> None:
+    other = type(PARTY)("PH", "OLD")
+    changes = Changes(other, (cpo_registered(other, contact={"clear": CONTACT}),))
+    await store.events.append(Submission(uuid4(), OPERATOR, changes, "SUCCESS", (), Position(0)))
+    with pytest.raises(ForgottenCpo, match="before personal data were sealed"):
+        await dispatch(ForgetCpo(other), OPERATOR, store.world)
+    assert len(await store.log()) == 2

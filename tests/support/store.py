@@ -83,7 +83,7 @@ async def migrated(dsn: str) -> str:
 EMPTY: Final = """
     set session_replication_role = replica;
     truncate es.events, es.claims, es.commands, es.party_ids, es.users, es.tokens_c, es.sessions, es.login_tries,
-             es.outbox_mail, es.snapshots, es.loose_images;
+             es.outbox_mail, es.snapshots, es.personal_keys, es.loose_images;
     update es.head set pos = 0;
     update es.publisher set pos = 0;
     alter sequence es.location_ids restart;
