@@ -42,6 +42,13 @@ KEPT: Final = """
      where starts_with(datname, $1)
 """
 
+VACUUM_S: Final = 120.0
+ALL_VISIBLE: Final = """
+    select relallvisible = relpages
+      from pg_class
+     where oid = $1::text::regclass
+"""
+
 INDEXES: Final = """
     select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as made,
            conname as constraint_name, pg_get_constraintdef(pg_constraint.oid) as constraint_made,
@@ -94,7 +101,17 @@ async def fill(dsn: str, size: int, console: Console) -> None:
             await connection.execute(what)
         await connection.execute("update checkpoint set pos = $1", size * country.EVENTS_OF_A_LOCATION)
         for table in ("location_view", "evse_view", "checkpoint"):
+            await _vacuumed(connection, table)
+
+
+async def _vacuumed(connection: asyncpg.Connection[Any], table: str) -> None:
+    """Until every page is known as visible to all, which a session that begins meanwhile can delay."""
+    async with asyncio.timeout(VACUUM_S):
+        while True:
             await connection.execute(f"vacuum analyze {table}")
+            if await connection.fetchval(ALL_VISIBLE, table):
+                return
+            await asyncio.sleep(0.2)
 
 
 async def _without_indexes(connection: asyncpg.Connection[Any]) -> list[str]:
