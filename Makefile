@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fmt fault bench lock clean
+.PHONY: help setup run demo test check lint unit fmt fault bench lock clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +20,16 @@ demo: setup ## load the demo data into what `make run` started, through the publ
 	@.venv/bin/emsp demo
 
 check: setup ## format, lint, types, import rules, unit and architecture tests; before every commit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
+
+# The two halves of check, which run beside each other.
+lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache --no-logo
+
+unit:
 	$(PY) -m pytest -q tests/unit tests/architecture $(ARGS)
 
 test: setup ## all tests but those of fault and bench; finds PostgreSQL and RabbitMQ or starts its own
