@@ -105,30 +105,29 @@ def change_head(head: Document, changes: LocationData) -> None:
 
 
 def add_photos(head: Document, event: LocationPhotosAdded) -> None:
-    """Puts new photos behind those of a location's document, as LOCATION_IMAGE and in `images`."""
+    """Puts new photos behind those of a location's document, as LOCATION_IMAGE and in `images`; both are new lists."""
     at = iso(event.timestamp)
-    for photo in event.photos:
-        url = IMAGES + photo["name"]
-        head["photos"].append(
-            {
-                "id": photo["id"],
-                "location_id": event.location_id,
-                "url": url,
-                "date_created": at,
-                "date_modified": at,
-            }
-        )
-        head["images"].append(url)
+    added = [
+        {
+            "id": photo["id"],
+            "location_id": event.location_id,
+            "url": IMAGES + photo["name"],
+            "date_created": at,
+            "date_modified": at,
+        }
+        for photo in event.photos
+    ]
+    head["photos"] = head["photos"] + added
+    head["images"] = head["images"] + [photo["url"] for photo in added]
 
 
 def replace_photo(head: Document, event: LocationPhotoReplaced) -> None:
-    """Puts another image in a photo's place. raises: KeyError where the document has no such photo."""
-    for place, photo in enumerate(head["photos"]):
-        if photo["id"] == event.photo_id:
-            photo["url"] = head["images"][place] = IMAGES + event.name
-            photo["date_modified"] = iso(event.timestamp)
-            return
-    raise KeyError(event.photo_id)
+    """Puts another image in a photo's place, in new lists. raises: KeyError where the document has no such photo."""
+    if all(photo["id"] != event.photo_id for photo in head["photos"]):
+        raise KeyError(event.photo_id)
+    changed = {"url": IMAGES + event.name, "date_modified": iso(event.timestamp)}
+    head["photos"] = [photo | changed if photo["id"] == event.photo_id else photo for photo in head["photos"]]
+    head["images"] = [photo["url"] for photo in head["photos"]]
 
 
 def evse_document(event: EvseRegistered) -> Document:

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpi.identifiers import Party
-from projections import cpos, locations, pending, view_tables
+from projections import cpos, history, locations, pending, view_tables
 from projections.generations import LIVE, OLD, generation_in
 from projections.migrate import views_version
 from write_side.events.cpo import CpoForgotten, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
     from projections.drawings import Drawings
     from projections.generations import Schema
+    from projections.history import Change
     from write_side.events.codec import Codec
     from write_side.events.ranges import Recorded
 
-    Projection: TypeAlias = Callable[[Drawings, Any, int], None]
+    Projection: TypeAlias = Callable[[Drawings, Any, int], Change | None]
     Connect: TypeAlias = Callable[[], Awaitable[asyncpg.Connection]]
 
 
@@ -193,20 +194,20 @@ class Projector:
         self.checkpoint = last
         return busy_s
 
-    def _decode(self, events: Sequence[Recorded]) -> list[tuple[Any, int]]:
+    def _decode(self, events: Sequence[Recorded]) -> list[tuple[Any, Recorded]]:
         decoded = []
         for recorded in events:
             self.folding = recorded.position
             event = self._codec.decode(recorded)
             if not isinstance(PROJECTIONS[type(event)], Ignored):
-                decoded.append((event, recorded.position))
+                decoded.append((event, recorded))
         self.folding = None
         return decoded
 
-    def _fold(self, drawings: Drawings, decoded: Sequence[tuple[Any, int]]) -> None:
-        for event, position in decoded:
-            self.folding = position
-            draw(drawings, event, position)
+    def _fold(self, drawings: Drawings, decoded: Sequence[tuple[Any, Recorded]]) -> None:
+        for event, recorded in decoded:
+            self.folding = recorded.position
+            draw_recorded(drawings, event, recorded)
         self.folding = None
 
 
@@ -222,11 +223,18 @@ def _subjects(events: Iterable[Any]) -> tuple[set[int], set[Party]]:
     return location_ids, parties
 
 
-def draw(drawings: Drawings, event: DomainEvent, position: int) -> None:
+def draw(drawings: Drawings, event: DomainEvent, position: int) -> Change | None:
     """Folds one event into the drawings of its batch; an ignored one changes nothing.
 
+    returns: what it changed of a location
     raises: KeyError for an event that PROJECTIONS does not know, or about what was never registered
     """
     projection = PROJECTIONS[type(event)]
-    if not isinstance(projection, Ignored):
-        projection(drawings, event, position)
+    return None if isinstance(projection, Ignored) else projection(drawings, event, position)
+
+
+def draw_recorded(drawings: Drawings, event: DomainEvent, recorded: Recorded) -> None:
+    """As `draw`, with the location's history. recorded: what the event was decoded from."""
+    change = draw(drawings, event, recorded.position)
+    if change is not None:
+        history.keep(drawings, change, recorded)

@@ -16,7 +16,7 @@ from projections import view_tables
 from projections.buckets import NO_LOCATION, Buckets, bucket_count
 from projections.drawings import Drawings
 from projections.migrate import SAY_VERSION, create_tables, views_version
-from projections.projector import Projector, draw
+from projections.projector import Projector, draw_recorded
 from projections.rows import rows_of
 from write_side.events.codec import Codec
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from projections.generations import Schema
+    from projections.history import HistoryRow
     from projections.rows import EvseRow, LocationRow
     from write_side.events.ranges import Recorded
 
@@ -221,14 +222,19 @@ def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int)
     drawings = Drawings()
     for events in buckets.read(number):
         for recorded in events:
-            draw(drawings, codec.decode(recorded), recorded.position)
-    drawn = [rows_of(drawing) for _, drawing in sorted(drawings.locations.items())]
-    locations, evses = [row for row, _ in drawn], [evse for _, of_one in drawn for evse in of_one]
+            draw_recorded(drawings, codec.decode(recorded), recorded)
+    in_order = [drawing for _, drawing in sorted(drawings.locations.items())]
+    drawn = [rows_of(drawing) for drawing in in_order]
+    rows = (
+        [row for row, _ in drawn],
+        [evse for _, of_one in drawn for evse in of_one],
+        [row for drawing in in_order for row in drawing.history],
+    )
 
     async def copy() -> None:
         connection = await _session(connect, schema)
         try:
-            await _copy(connection, number, locations, evses)
+            await _copy(connection, number, rows)
         finally:
             await connection.close()
 
@@ -236,8 +242,10 @@ def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int)
 
 
 async def _copy(
-    connection: asyncpg.Connection, number: int, locations: list[LocationRow], evses: list[EvseRow]
+    connection: asyncpg.Connection,
+    number: int,
+    rows: tuple[list[LocationRow], list[EvseRow], list[HistoryRow]],
 ) -> None:
     async with connection.transaction():
         if await connection.fetch(BUCKET_DONE, number):
-            await view_tables.copy(connection, locations, evses)
+            await view_tables.copy(connection, *rows)

@@ -70,6 +70,24 @@ create index evse_by_date on evse_view (country_code, party_id, created_at, loca
        include (location_name_key);
 create index evse_by_location_name on evse_view (country_code, party_id, location_name_key, location_id, registered_pos);
 
+create table history_view (             -- one row for each event of a location or its EVSEs; rows are only ever added
+    location_id integer not null,
+    pos bigint not null,                 -- of the event
+    at timestamptz not null,             -- when it happened, by the clock of whoever decided it
+    since timestamptz not null,          -- the latest `at` of the location until then: never goes back as pos goes on
+    topic text not null,
+    command_id uuid not null,
+    correlation_id text not null,
+    actor text not null,
+    uid text collate "C" not null,       -- of the EVSE; '' for the location itself
+    connector_id smallint not null,      -- 0 for the EVSE itself
+    before text,                         -- JSON: the fields that changed, as they were; null: there was nothing
+    after text not null,                 -- JSON: see projections/history.py
+    primary key (location_id, pos)
+);
+
+create index history_of_part on history_view (location_id, uid, connector_id, since, pos);
+
 create table cpo_view (
     country_code text not null,
     party_id text not null,

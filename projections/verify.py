@@ -46,6 +46,15 @@ DIFFERING: Final[dict[str, str]] = {
          where live is distinct from told
          order by 1
     """,
+    "history_view": """
+        select 'location/' || coalesce(told.location_id, live.location_id) as key,
+               to_jsonb(live) as live,
+               to_jsonb(told) as told
+          from views.history_view as live
+          full join views_check.history_view as told using (location_id, pos)
+         where live is distinct from told
+         order by 1
+    """,
     "cpo_view": """
         select concat_ws('/', 'cpo', coalesce(live.country_code, told.country_code),
                          coalesce(live.party_id, told.party_id)) as key,
@@ -88,6 +97,16 @@ REPAIR: Final = (
     """
     delete from views.evse_view
           where location_id = any($1::int[])
+    """,
+    """
+    delete from views.history_view
+          where location_id = any($1::int[])
+    """,
+    """
+    insert into views.history_view
+    select *
+      from views_check.history_view
+     where location_id = any($1::int[])
     """,
     """
     delete from views.location_view

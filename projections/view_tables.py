@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 
 from ocpi.identifiers import folded
-from projections import cpo_table, pending_table, place_table
+from projections import cpo_table, history_table, pending_table, place_table
 from projections.drawings import Drawings
+from projections.history import EARLIEST, HistoryRow
 from projections.locations import LocationDrawing, head_of
 from projections.place_table import PlaceCounts
 from projections.rows import EvseRow, LocationRow, evse_row, evses_text, is_removed, location_row
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
     from ocpi.identifiers import Party
 
 LOCATIONS_BY_ID: Final = """
-    select id, country_code, party_id, head, evses, revision, is_public
+    select id, country_code, party_id, head, evses, revision, is_public,
+           (select since
+              from history_view
+             where location_id = location_view.id
+             order by pos desc
+             limit 1) as since
       from location_view
      where id = any($1::int[])
 """
@@ -149,6 +155,7 @@ def _drawing_of(row: asyncpg.Record) -> LocationDrawing:
         revision=row["revision"],
         drawn_head=row["head"],
         was_public=row["is_public"],
+        since=row["since"] or EARLIEST,
     )
 
 
@@ -176,6 +183,7 @@ class Changes:
     rename_location_of_evses: list[Row] = field(default_factory=list)
     upsert_evses: list[Row] = field(default_factory=list)
     update_evse_documents: list[Row] = field(default_factory=list)
+    add_history: list[HistoryRow] = field(default_factory=list)
     upsert_cpos: list[Row] = field(default_factory=list)
     places: PlaceCounts = field(default_factory=PlaceCounts)
     settle_pending: list[Row] = field(default_factory=list)
@@ -199,6 +207,7 @@ def changes_of(drawings: Drawings) -> Changes:
             )
         else:
             changes.update_location_evses.append((drawing.location_id, evses_text(drawing), drawing.revision))
+        changes.add_history += drawing.history
         if drawing.is_renamed:
             changes.rename_location_of_evses.append((drawing.location_id, folded(head_of(drawing)["name"])))
         for uid_key, evse in drawing.open_evses.items():
@@ -217,6 +226,7 @@ async def write(connection: asyncpg.Connection, changes: Changes) -> None:
     await _run(connection, RENAME_LOCATION_OF_EVSES, changes.rename_location_of_evses)
     await _run(connection, UPSERT_EVSES, changes.upsert_evses)
     await _run(connection, UPDATE_EVSE_DOCUMENTS, changes.update_evse_documents, is_one_each=True)
+    await _run(connection, history_table.ADD, changes.add_history)
     await _run(connection, cpo_table.UPSERT_CPOS, changes.upsert_cpos)
     await _run(connection, place_table.COUNT_MORE, changes.places.more())
     if less := changes.places.less():
@@ -251,12 +261,18 @@ def _flat_evse(row: EvseRow) -> Row:
     return (*row[:8], *lists, *row[11:])
 
 
-async def copy(connection: asyncpg.Connection, locations: Sequence[LocationRow], evses: Sequence[EvseRow]) -> None:
+async def copy(
+    connection: asyncpg.Connection,
+    locations: Sequence[LocationRow],
+    evses: Sequence[EvseRow],
+    history: Sequence[HistoryRow] = (),
+) -> None:
     """Adds these rows by COPY: the fast way into empty tables (a rebuild, a benchmark)."""
     schema = await connection.fetchval(SCHEMA_OF_CUBE)
     await connection.set_type_codec("cube", schema=schema, encoder=_cube_bytes, decoder=bytes, format="binary")
     await connection.copy_records_to_table("location_view", records=locations, columns=LocationRow._fields)
     await connection.copy_records_to_table("evse_view", records=evses, columns=EvseRow._fields)
+    await connection.copy_records_to_table("history_view", records=history, columns=HistoryRow._fields)
     places = PlaceCounts()
     for row in locations:
         places.move(was=None, now=row.head if row.is_public else None)

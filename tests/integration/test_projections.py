@@ -15,7 +15,7 @@ from projections import migrate, view_tables
 from projections import projector as projecting
 from projections.drawings import Drawings
 from projections.migrate import create_views, views_version
-from projections.projector import PROJECTIONS, Ignored, Overtaken, Projector, draw
+from projections.projector import PROJECTIONS, Ignored, Overtaken, Projector, draw_recorded
 from projections.rows import rows_of
 from projections.view_tables import RowsMissing
 from tests.support.builders import (
@@ -92,7 +92,9 @@ async def tables(connection: asyncpg.Connection[Any]) -> dict[str, list[dict[str
     locations = await connection.fetch("select *, point::text as point from location_view order by id")
     evses = await connection.fetch("select * from evse_view order by country_code, party_id, uid_key")
     places = await connection.fetch("select * from place_view order by province, city")
+    history = await connection.fetch("select * from history_view order by location_id, pos")
     return {
+        "history": [dict(row) for row in history],
         "locations": [dict(row) for row in locations],
         "evses": [dict(row) for row in evses],
         "places": [dict(row) for row in places],
@@ -107,10 +109,11 @@ async def checkpoint(connection: asyncpg.Connection[Any]) -> int:
 async def bulk_filled(connection: asyncpg.Connection[Any], events: Sequence[DomainEvent]) -> None:
     """The same views by the other way: everything folded at once, then COPY."""
     drawings = Drawings()
-    for position, event in enumerate(events, start=1):
-        draw(drawings, event, position)
+    for event, one in zip(events, recorded(events), strict=True):
+        draw_recorded(drawings, event, one)
     made = [rows_of(drawing) for drawing in drawings.locations.values()]
-    await view_tables.copy(connection, [row for row, _ in made], [row for _, rows in made for row in rows])
+    history = [row for drawing in drawings.locations.values() for row in drawing.history]
+    await view_tables.copy(connection, [row for row, _ in made], [row for _, rows in made for row in rows], history)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, len(HISTORY)])
@@ -121,7 +124,7 @@ async def test_rows_are_the_same_in_batches_of_any_size_and_by_a_bulk_fill(
     for start in range(0, len(log), size):
         await projector.apply(log[start : start + size])
     drawn = await tables(looking)
-    await looking.execute("truncate location_view, evse_view, place_view")
+    await looking.execute("truncate location_view, evse_view, place_view, history_view")
     await bulk_filled(looking, HISTORY)
     filled = await tables(looking)
     assert drawn == filled
@@ -154,7 +157,7 @@ async def test_the_checkpoint_moves_over_what_no_view_wants_and_wakes_those_who_
     await projector.apply(recorded([location_registered()]))
     async with asyncio.timeout(5):
         assert await heard.get() == "1"
-    assert await tables(looking) == {"locations": [], "evses": [], "places": []}
+    assert await tables(looking) == {"history": [], "locations": [], "evses": [], "places": []}
 
 
 async def test_a_status_change_rewrites_no_other_row(projector: Projector, looking: asyncpg.Connection[Any]) -> None:
@@ -186,7 +189,7 @@ async def test_a_projector_that_was_overtaken_writes_nothing(
     await looking.execute("update checkpoint set pos = 5")
     with pytest.raises(Overtaken):
         await projector.apply(recorded(HISTORY))
-    assert await tables(looking) == {"locations": [], "evses": [], "places": []}
+    assert await tables(looking) == {"history": [], "locations": [], "evses": [], "places": []}
     assert await projector.lead()
     assert projector.checkpoint == 5
 

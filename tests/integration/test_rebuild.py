@@ -35,6 +35,7 @@ EVERY_ROW = """
     union all select 'cpo', to_jsonb(c)::text from views.cpo_view c
     union all select 'pending', to_jsonb(w)::text from views.pending_view w
     union all select 'place', to_jsonb(p)::text from views.place_view p
+    union all select 'history', to_jsonb(h)::text from views.history_view h
     order by 1, 2
 """
 
@@ -172,7 +173,7 @@ async def test_one_that_was_stopped_goes_on(
     if phase == "make the indexes":
         assert not [one for one in told if one[0] in {"read the log", "draw the locations"}]
     await until_drawn(emsp)
-    assert len(await rows(emsp)) == len(before)
+    assert len(await rows(emsp)) == len(before) + 1  # the change of A2 in the history
     assert await differences(emsp, tmp_path) == []
     assert list(tmp_path.glob("rebuild-*")) == []
 
@@ -243,16 +244,20 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
     await emsp.store.execute("delete from views.evse_view where uid_key = 'b9'")
     await emsp.store.execute("update views.place_view set locations = locations + 1 where city = 'Makati'")
     await emsp.store.execute("update views.pending_view set evse_count = 5")
+    await emsp.store.execute("update views.history_view set actor = 'nobody' where uid = 'A3' and before is not null")
+    await emsp.store.execute("delete from views.history_view where uid = 'B4'")
     found = await differences(emsp, tmp_path)
     assert {(one.key, one.table, one.column) for one in found} == {
         ("location/5", "location_view", "head"),
         ("location/8", "evse_view", "is_removed"),
         ("location/10", "evse_view", "*"),
+        ("location/4", "history_view", "actor"),
+        ("location/5", "history_view", "*"),
         ("places", "place_view", "locations"),
         (f"cpo/PH/{cpo.party_id}", "pending_view", "evse_count"),
     }
     async with verifying(emsp, tmp_path) as views:
-        await views.repair(["location/5", "location/8"])
+        await views.repair(["location/4", "location/5", "location/8"])
         assert {one.key for one in await differences(emsp, tmp_path)} == {
             "location/10",
             "places",

@@ -15,7 +15,7 @@ from eventsourcing.domain import DomainEvent
 from ocpi.identifiers import Party
 from projections.drawings import Drawings
 from projections.migrate import create_views
-from projections.projector import draw
+from projections.projector import draw_recorded
 from projections.rows import rows_of
 from projections.view_tables import copy
 from read_side.views import SESSION, Views
@@ -27,6 +27,7 @@ from tests.support.builders import (
     evse_registered,
     evse_status_changed,
     location_registered,
+    recorded,
 )
 
 OTHER: Final = Party("PH", "XYZ")
@@ -74,14 +75,15 @@ SAMPLE: Final[tuple[DomainEvent, ...]] = (
 async def fill(dsn: str, events: Sequence[DomainEvent] = SAMPLE) -> None:
     """Views of these events, in a database that has none."""
     drawings = Drawings()
-    for position, event in enumerate(events, start=1):
-        draw(drawings, event, position)
+    for event, one in zip(events, recorded(events), strict=True):
+        draw_recorded(drawings, event, one)
     rows = [rows_of(drawing) for drawing in drawings.locations.values()]
+    history = [row for drawing in drawings.locations.values() for row in drawing.history]
     connection = await asyncpg.connect(dsn)
     try:
         await create_views(connection, database_id=uuid4())
         await connection.execute("set search_path to views, public")
-        await copy(connection, [row for row, _ in rows], [evse for _, evses in rows for evse in evses])
+        await copy(connection, [row for row, _ in rows], [evse for _, evses in rows for evse in evses], history)
         await connection.execute("update checkpoint set pos = $1", len(events))
     finally:
         await connection.close()
