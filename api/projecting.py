@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from api.connections import Databases
     from api.settings import Settings
     from projections.bus import EventBus
-    from projections.replay import Pull, Tell
+    from projections.consumer import Pull
+    from projections.replay import Tell
     from write_side.events.ranges import Recorded
 
+PAGE: Final = 2_000
 MAX_FOLD_S: Final = 0.005
 """In `emsp run` requests share the loop with the projector: it folds at most so long at once."""
 
@@ -48,6 +51,23 @@ async def log_reader(urls: Databases, *, application: str) -> AsyncIterator[Pull
         yield pull
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The event log, page by page on a session of its own, also in another process."""
+
+    connect: Connector
+
+    async def __call__(self, after: int, until: int) -> AsyncIterator[tuple[Recorded, ...]]:
+        """The events behind a position and up to another."""
+        session = await self.connect()
+        try:
+            while after < until and (events := await events_after(session, after, limit=min(PAGE, until - after))):
+                yield events
+                after = events[-1].position
+        finally:
+            await session.close()
+
+
 @asynccontextmanager
 async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Rebuild]:
     """Builds the views anew; `run` it."""
@@ -60,6 +80,7 @@ async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> Asyn
     async with log_reader(urls, application="emsp rebuild log") as pull:
         yield Rebuild(
             Connector(urls.read_model, "emsp rebuild", timeout_s=None),
+            Log(Connector(urls.event_store, "emsp rebuild log")),
             pull,
             head,
             settings.data_dir,
@@ -72,7 +93,13 @@ async def views_verify(settings: Settings, urls: Databases, tell: Tell) -> Async
     """Compares the views with the events."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with log_reader(urls, application="emsp verify log") as pull:
-        yield Verify(Connector(urls.read_model, "emsp verify", timeout_s=None), pull, settings.data_dir, tell)
+        yield Verify(
+            Connector(urls.read_model, "emsp verify", timeout_s=None),
+            Log(Connector(urls.event_store, "emsp verify log")),
+            pull,
+            settings.data_dir,
+            tell,
+        )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ A gram is one to three letters in a row of a location's name, with the party who
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -59,6 +60,8 @@ EVSE_LISTS: Final = ("capabilities", "payment_types", "connector_types", "power_
 """The lists that one and the same EVSE must meet, in the order in which they are paired."""
 
 LONGEST_GRAM: Final = 3
+GRAMS: Final = 16_384
+"""How many grams are remembered: names are made of few."""
 _HASHES: Final = 1 << 20
 _SIGN: Final = 1 << 31
 
@@ -119,4 +122,9 @@ def _parts(text: str, size: int) -> Iterator[str]:
 
 def _sorted(party: Party, parts: Iterable[str]) -> list[int]:
     seed = crc32(f"{party}/".encode())
-    return sorted({crc32(part.encode(), seed) - _SIGN for part in parts})
+    return sorted({_gram(part, seed) for part in parts})
+
+
+@lru_cache(GRAMS)
+def _gram(part: str, seed: int) -> int:
+    return crc32(part.encode(), seed) - _SIGN

@@ -1,7 +1,8 @@
 """The log, dealt into files by location, so that each can be folded by itself in little memory.
 
-All events of one location are in one file, in their order; what belongs to no location is in a file of its own.
-100,000 locations folded at once would take a gigabyte.
+All events of one location are in one bucket, in their order; what belongs to no location is in a bucket of its own. A
+bucket has a file for each share of the log, since shares are dealt at the same time. 100,000 locations folded at once
+would take a gigabyte.
 """
 
 from __future__ import annotations
@@ -34,45 +35,52 @@ class _Keyed(msgspec.Struct):
 _KEY: Final = msgspec.json.Decoder(_Keyed)
 
 
+def location_of(event: Recorded) -> int | None:
+    """The location that an event is about. raises: msgspec.ValidationError for an event that is no JSON object."""
+    return _KEY.decode(event.state).location_id
+
+
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Where the files are, and into how many locations are dealt."""
+    """Where the files are. count: of buckets; wanted: those that are dealt at all; shares: of the log."""
 
     folder: Path
     count: int
+    wanted: Collection[int]
+    shares: int
 
-    def path(self, number: int) -> Path:
-        """The file of one bucket."""
-        return self.folder / ("others" if number == NO_LOCATION else f"{number:04}")
+    def make(self, share: int) -> None:
+        """An empty file for each bucket: one that is missing later was removed, and is not an empty one."""
+        for number in self.wanted:
+            self._path(number, share).touch()
 
-    def make(self, wanted: Collection[int]) -> None:
-        """An empty file for each of these buckets: one that is missing later was removed, and is not an empty one."""
-        for number in wanted:
-            self.path(number).touch()
-
-    def deal(self, events: Iterable[Recorded], wanted: Collection[int]) -> None:
-        """Append these events to the files of those buckets that are wanted; the others are left out.
+    def deal(self, share: int, events: Iterable[Recorded]) -> None:
+        """Append these events of a share of the log to its files; those of buckets that are not wanted are left out.
 
         raises: OSError (a full disk), msgspec.ValidationError for an event that is no JSON object
         """
         dealt: dict[int, list[Recorded]] = {}
         for event in events:
-            location_id = _KEY.decode(event.state).location_id
+            location_id = location_of(event)
             number = NO_LOCATION if location_id is None else location_id % self.count
-            if number in wanted:
+            if number in self.wanted:
                 dealt.setdefault(number, []).append(event)
         for number, some in dealt.items():
             text = _ENCODER.encode(some)
-            with self.path(number).open("ab") as file:
+            with self._path(number, share).open("ab") as file:
                 file.write(len(text).to_bytes(LENGTH_BYTES) + text)
 
     def read(self, number: int) -> Iterator[tuple[Recorded, ...]]:
         """The events of one bucket, some at a time, in their order. raises: FileNotFoundError: not dealt."""
-        with self.path(number).open("rb") as file:
-            while head := file.read(LENGTH_BYTES):
-                yield _DECODER.decode(file.read(int.from_bytes(head)))
+        for share in range(self.shares):
+            with self._path(number, share).open("rb") as file:
+                while head := file.read(LENGTH_BYTES):
+                    yield _DECODER.decode(file.read(int.from_bytes(head)))
+
+    def _path(self, number: int, share: int) -> Path:
+        return self.folder / f"{number}.{share}"
 
 
 def bucket_count(events: int) -> int:
-    """Into how many files that many events are dealt."""
+    """Into how many buckets that many events are dealt."""
     return min(MAX_BUCKETS, max(1, events // EVENTS_A_BUCKET))

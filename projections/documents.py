@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpi import codes
@@ -41,9 +42,10 @@ _PAYMENT_TYPES: Final = _entries(codes.PAYMENT_TYPES)
 
 def iso(at: datetime) -> str:
     """The one form of our dates: ISO 8601, UTC, always six digits, `2026-11-23T01:02:03.123456Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+@lru_cache
 def rate_setting(kwh: float) -> str:
     """The rating for people: its shortest decimal, never an exponent: `7 KW-H`, `7.4 KW-H` (contract §3)."""
     return f"{Decimal(repr(kwh)).normalize():f} KW-H"

@@ -30,19 +30,22 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from projections.bulk import Connect, Log
+    from projections.consumer import Pull
     from projections.generations import Generation, Schema
-    from projections.replay import Connect, Pull, Tell
+    from projections.replay import Tell
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
     """The views of one database.
 
-    connect: opens a session without a time limit for statements, picklable; pull: the log; head: its last position;
-    folder: where temporary files may be; tell: how far it is.
+    connect: opens a session without a time limit for statements, picklable; log, pull: its events; head: its last
+    position; folder: where temporary files may be; tell: how far it is.
     """
 
     connect: Connect
+    log: Log
     pull: Pull
     head: Callable[[], Awaitable[int]]
     folder: Path
@@ -61,7 +64,7 @@ class Rebuild:
             await self._begin(session)
             if not await replay.is_filled(session, NEXT):
                 with tempfile.TemporaryDirectory(prefix="rebuild-", dir=self.folder) as folder:
-                    await replay.Replay(NEXT, self.connect, self.pull, self.tell).fill(Path(folder))
+                    await replay.Replay(NEXT, self.connect, self.log, self.tell).fill(Path(folder))
             return await self._switch(session, NEXT)
         finally:
             await session.close()

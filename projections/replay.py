@@ -7,45 +7,40 @@ does it; the dealt files are temporary, and dealt again for those buckets that a
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ProcessPoolExecutor
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from projections import view_tables
 from projections.buckets import NO_LOCATION, Buckets, bucket_count
-from projections.drawings import Drawings
+from projections.bulk import BUCKET_DONE, WORKERS, deal_share, fold_bucket, session_in, workers
 from projections.migrate import SAY_VERSION, create_tables, views_version
-from projections.projector import Projector, draw_recorded
-from projections.rows import rows_of
+from projections.projector import Projector
 from write_side.events.codec import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     import asyncpg
 
+    from projections.bulk import Connect, Log
     from projections.generations import Schema
-    from projections.history import HistoryRow
-    from projections.rows import EvseRow, LocationRow
-    from write_side.events.ranges import Recorded
 
-    Connect = Callable[[], Awaitable[asyncpg.Connection[Any]]]
-    Pull = Callable[[int, int], Awaitable[tuple[Recorded, ...]]]
-    Tell = Callable[[str, int, int], None]
-    """tell(phase, done, total): how far it is."""
+Tell = Callable[[str, int, int], None]
+"""tell(phase, done, total): how far it is."""
+Run = Callable[[str, Callable[..., None], Sequence[tuple[object, ...]]], Awaitable[None]]
 
-PAGE: Final = 2_000
-WORKERS: Final = 2
+EVENTS_A_SHARE: Final = 50_000
+MAX_SHARES: Final = 32
+"""Of the log, each dealt by itself."""
 
 CREATE: Final[dict[Schema, str]] = {
     "views_next": "create schema views_next",
     "views_check": "create schema views_check",
 }
 """The schemas that a replay may fill."""
-
-SEARCH: Final = "select set_config('search_path', $1, false)"
 
 START_REPLAY: Final = """
     create table replay (head bigint not null, buckets integer not null);
@@ -79,18 +74,11 @@ DROP_INDEXES: Final = """
 
 REPLAY: Final = "select head, buckets from replay"
 BUCKETS_DONE: Final = "select number from replay_bucket"
-BUCKET_DONE: Final = """
-    insert into replay_bucket (number)
-    values ($1)
-        on conflict do nothing
- returning number
-"""
-
 INDEXES_MISSING: Final = """
     select definition
       from replay_index
-     where to_regclass(name) is null
-     order by name
+     where to_regclass(quote_ident(name)) is null
+     order by definition like '% USING gist %' desc, name
 """
 
 END_REPLAY: Final = """
@@ -127,66 +115,63 @@ async def is_filled(connection: asyncpg.Connection, schema: Schema) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay that was begun. connect: opens a session, and is picklable; pull: the log; tell: how far it is."""
+    """A replay that was begun. connect: opens a session, and is picklable; log: all of it; tell: how far it is."""
 
     schema: Schema
     connect: Connect
-    pull: Pull
+    log: Log
     tell: Tell
 
     async def fill(self, folder: Path) -> None:
         """Do what is left. folder: an empty one, for the dealt log.
 
-        raises: KeyError and what else a projection raises at an event that it can't draw; what asyncpg and the disk
-                raise. What is done stays done.
+        raises: KeyError and what else a projection raises at an event that it can't draw; LogHasHole; what asyncpg and
+                the disk raise. What is done stays done.
         """
-        connection = await _session(self.connect, self.schema)
+        connection = await session_in(self.connect, self.schema)
         try:
             ((head, count),) = await connection.fetch(REPLAY)
-            buckets = Buckets(folder, count)
-            done = {row["number"] for row in await connection.fetch(BUCKETS_DONE)}
-            missing = {*range(count), NO_LOCATION} - done
-            buckets.make(missing)
-            if missing:
-                async for events in self._until(head):
-                    buckets.deal(events, missing)
-            await self._fold(buckets, sorted(missing - {NO_LOCATION}))
+            missing = {*range(count), NO_LOCATION} - {row["number"] for row in await connection.fetch(BUCKETS_DONE)}
+            starts = range(0, head if missing else 0, max(EVENTS_A_SHARE, -(-head // MAX_SHARES)))
+            buckets = Buckets(folder, count, missing, len(starts))
+            numbers = sorted(missing - {NO_LOCATION})
+            async with self._workers(is_little=count == 1) as run:
+                shares = [
+                    (self.log, buckets, share, range(after, min(after + starts.step, head)))
+                    for share, after in enumerate(starts)
+                ]
+                await run("read the log", deal_share, shares)
+                await run(
+                    "draw the locations",
+                    fold_bucket,
+                    [(self.connect, self.schema, buckets, number) for number in numbers],
+                )
             if NO_LOCATION in missing:
                 await self._apply_others(buckets)
                 await connection.fetch(BUCKET_DONE, NO_LOCATION)
             await connection.execute(SET_POSITION, head)
-            await self._index(connection)
+            await self._each("make the indexes", [row["definition"] for row in await connection.fetch(INDEXES_MISSING)])
+            await self._each("analyze", [f"analyze {row[0]}" for row in await connection.fetch(TABLES)])
             await connection.execute(END_REPLAY)
         finally:
             await connection.close()
 
-    async def _until(self, head: int) -> AsyncIterator[tuple[Recorded, ...]]:
-        """The log from its first event to that one."""
-        position = 0
-        while position < head:
-            events = await self.pull(position, min(PAGE, head - position))
-            yield events
-            position = events[-1].position
-            self.tell("read the log", position, head)
-
-    async def _fold(self, buckets: Buckets, numbers: list[int]) -> None:
-        """Each bucket in one of a few processes: folding is what takes the time, and a process folds on one core."""
-        if len(numbers) <= 1:
-            # Starting a process takes longer than folding a little.
-            for number in numbers:
-                await asyncio.to_thread(fold_bucket, self.connect, self.schema, buckets, number)
-            return
+    @asynccontextmanager
+    async def _workers(self, *, is_little: bool) -> AsyncIterator[Run]:
+        """run(phase, function, calls): these calls, in other processes, and how many of them are done."""
         loop = asyncio.get_running_loop()
-        pool = ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"))
-        running = [
-            loop.run_in_executor(pool, fold_bucket, self.connect, self.schema, buckets, number) for number in numbers
-        ]
+        pool = workers(is_little=is_little)
+
+        async def run(phase: str, function: Callable[..., None], calls: Sequence[tuple[object, ...]]) -> None:
+            running = [loop.run_in_executor(pool, function, *call) for call in calls]
+            for count, done in enumerate(asyncio.as_completed(running), start=1):
+                await done
+                self.tell(phase, count, len(calls))
+
         try:
-            for count, folded in enumerate(asyncio.as_completed(running), start=1):
-                await folded
-                self.tell("draw the locations", count, len(numbers))
+            yield run
         finally:
-            # What is being folded ends before its files are removed.
+            # What is under way ends before its files are removed.
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     async def _apply_others(self, buckets: Buckets) -> None:
@@ -200,52 +185,24 @@ class Replay:
         finally:
             projector.close()
 
-    async def _index(self, connection: asyncpg.Connection) -> None:
-        await connection.execute(MORE_MEMORY)
-        missing = await connection.fetch(INDEXES_MISSING)
-        for count, row in enumerate(missing, start=1):
-            await connection.execute(row["definition"])
-            self.tell("make the indexes", count, len(missing))
-        for row in await connection.fetch(TABLES):
-            await connection.execute(f"analyze {row[0]}")
+    async def _each(self, phase: str, statements: Sequence[str]) -> None:
+        """Each of them once, on as many sessions as there are workers."""
+        waiting = iter(statements)
+        done = itertools.count(1)
 
+        async def work() -> None:
+            session = await session_in(self.connect, self.schema)
+            try:
+                await session.execute(MORE_MEMORY)
+                for statement in waiting:
+                    await session.execute(statement)
+                    self.tell(phase, next(done), len(statements))
+            finally:
+                await session.close()
 
-async def _session(connect: Connect, schema: Schema) -> asyncpg.Connection[Any]:
-    connection = await connect()
-    await connection.execute(SEARCH, f"{schema}, public")
-    return connection
-
-
-def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int) -> None:
-    """Draw the locations of one bucket and copy their rows, in one transaction; once, however often it is called."""
-    codec = Codec()
-    drawings = Drawings()
-    for events in buckets.read(number):
-        for recorded in events:
-            draw_recorded(drawings, codec.decode(recorded), recorded)
-    in_order = [drawing for _, drawing in sorted(drawings.locations.items())]
-    drawn = [rows_of(drawing) for drawing in in_order]
-    rows = (
-        [row for row, _ in drawn],
-        [evse for _, of_one in drawn for evse in of_one],
-        [row for drawing in in_order for row in drawing.history],
-    )
-
-    async def copy() -> None:
-        connection = await _session(connect, schema)
         try:
-            await _copy(connection, number, rows)
-        finally:
-            await connection.close()
-
-    asyncio.run(copy())
-
-
-async def _copy(
-    connection: asyncpg.Connection,
-    number: int,
-    rows: tuple[list[LocationRow], list[EvseRow], list[HistoryRow]],
-) -> None:
-    async with connection.transaction():
-        if await connection.fetch(BUCKET_DONE, number):
-            await view_tables.copy(connection, *rows)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(WORKERS):
+                    group.create_task(work())
+        except ExceptionGroup as troubles:
+            raise troubles.exceptions[0] from troubles

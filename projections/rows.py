@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import cos, radians, sin
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocpi.codes import REMOVED
 from ocpi.facets import grams_of
 from ocpi.identifiers import Party, folded
-from projections.facets import facets_of, powers_of
+from projections.facets import EQUIPMENTS, facets_of, powers_of
 from projections.locations import evses_of, head_of
 
 if TYPE_CHECKING:
@@ -65,11 +66,15 @@ def unit_point(lat: float, lng: float) -> tuple[float, float, float]:
 
 def connector_words(evse: Document) -> list[str]:
     """`standard/power` of each connector, with `*` for any and `AC` for every AC_… of OCPI; sorted."""
+    return _words_of(tuple((connector["standard"], connector["power_type"]) for connector in evse["connectors"]))
+
+
+@lru_cache(EQUIPMENTS)
+def _words_of(connectors: tuple[tuple[str, str], ...]) -> list[str]:
     words: set[str] = set()
-    for connector in evse["connectors"]:
-        standard = connector["standard"]
+    for standard, sent in connectors:
         words.add(f"{standard}/*")
-        for power in powers_of(connector["power_type"]):
+        for power in powers_of(sent):
             words.update((f"{standard}/{power}", f"*/{power}"))
     return sorted(words)
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from projections.replay import Connect, Pull, Tell
+    from projections.bulk import Connect, Log
+    from projections.consumer import Pull
+    from projections.replay import Tell
 
 # Each answers (key, what is live, what the events say) of the rows that differ; null where there is no such row.
 DIFFERING: Final[dict[str, str]] = {
@@ -176,9 +178,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """connect: opens a session without a time limit, picklable; pull: the log; folder: for temporary files."""
+    """The live views of one database, and the log; as in `Rebuild`."""
 
     connect: Connect
+    log: Log
     pull: Pull
     folder: Path
     tell: Tell
@@ -233,7 +236,7 @@ class Verify:
         await session.execute(DROP_CHECK)
         await replay.begin(session, CHECK, head=live.position)
         with tempfile.TemporaryDirectory(prefix="verify-", dir=self.folder) as folder:
-            await replay.Replay(CHECK, self.connect, self.pull, self.tell).fill(Path(folder))
+            await replay.Replay(CHECK, self.connect, self.log, self.tell).fill(Path(folder))
 
     async def _at_one_position(self, snapshot: asyncpg.Connection[Any]) -> None:
         """Take the session's snapshot when both are at one position."""

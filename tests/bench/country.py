@@ -17,7 +17,7 @@ from projections.rows import EvseRow, LocationRow, rows_of
 from tests.support.builders import a_connector, a_place, evse_registered, location_registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from eventsourcing.domain import DomainEvent
 
@@ -95,13 +95,19 @@ CITIES: Final = _cities(150)
 _OF_CITIES: Final = tuple(1 / (rank + 5) for rank in range(len(CITIES)))
 
 
+def drawings(numbers: Iterable[int]) -> Drawings:
+    """Locations by the projections' own functions. numbers: their ids, from 1."""
+    drawn = Drawings()
+    for number in numbers:
+        first = 1 + (number - 1) * EVENTS_OF_A_LOCATION
+        for position, event in enumerate(events(number), start=first):
+            draw(drawn, event, position)
+    return drawn
+
+
 def rows(number: int) -> tuple[LocationRow, tuple[EvseRow, ...]]:
-    """The view rows of one location, by the projections' own functions. number: its id, from 1."""
-    drawings = Drawings()
-    first = 1 + (number - 1) * EVENTS_OF_A_LOCATION
-    for position, event in enumerate(events(number), start=first):
-        draw(drawings, event, position)
-    return rows_of(drawings.locations[number])
+    """The view rows of one location."""
+    return rows_of(drawings([number]).locations[number])
 
 
 def events(number: int) -> Iterator[DomainEvent]:

@@ -149,9 +149,8 @@ def _copy_share(dsn: str, first: int, end: int) -> None:
 
 
 async def _copy(dsn: str, numbers: Sequence[int]) -> None:
-    made = [country.rows(number) for number in numbers]
     async with _connected(dsn) as connection:
-        await copy(connection, [row for row, _ in made], [evse for _, evses in made for evse in evses])
+        await copy(connection, country.drawings(numbers))
 
 
 @asynccontextmanager

@@ -16,7 +16,6 @@ from projections import projector as projecting
 from projections.drawings import Drawings
 from projections.migrate import create_views, views_version
 from projections.projector import PROJECTIONS, Ignored, Overtaken, Projector, draw_recorded
-from projections.rows import rows_of
 from projections.view_tables import RowsMissing
 from tests.support.builders import (
     CODEC,
@@ -111,9 +110,7 @@ async def bulk_filled(connection: asyncpg.Connection[Any], events: Sequence[Doma
     drawings = Drawings()
     for event, one in zip(events, recorded(events), strict=True):
         draw_recorded(drawings, event, one)
-    made = [rows_of(drawing) for drawing in drawings.locations.values()]
-    history = [row for drawing in drawings.locations.values() for row in drawing.history]
-    await view_tables.copy(connection, [row for row, _ in made], [row for _, rows in made for row in rows], history)
+    await view_tables.copy(connection, drawings)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, len(HISTORY)])

@@ -16,7 +16,6 @@ from ocpi.identifiers import Party
 from projections.drawings import Drawings
 from projections.migrate import create_views
 from projections.projector import draw_recorded
-from projections.rows import rows_of
 from projections.view_tables import copy
 from read_side.views import SESSION, Views
 from tests.support.builders import (
@@ -77,13 +76,11 @@ async def fill(dsn: str, events: Sequence[DomainEvent] = SAMPLE) -> None:
     drawings = Drawings()
     for event, one in zip(events, recorded(events), strict=True):
         draw_recorded(drawings, event, one)
-    rows = [rows_of(drawing) for drawing in drawings.locations.values()]
-    history = [row for drawing in drawings.locations.values() for row in drawing.history]
     connection = await asyncpg.connect(dsn)
     try:
         await create_views(connection, database_id=uuid4())
         await connection.execute("set search_path to views, public")
-        await copy(connection, [row for row, _ in rows], [evse for _, evses in rows for evse in evses], history)
+        await copy(connection, drawings)
         await connection.execute("update checkpoint set pos = $1", len(events))
     finally:
         await connection.close()
