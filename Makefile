@@ -3,6 +3,8 @@
 PY := .venv/bin/python
 # More for pytest, as in: make test ARGS="-k claims -x"
 ARGS ?=
+# A worker a core; whoever is idle takes tests from the end of another's queue. One after the other: ARGS=-n0
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check lint unit fmt fault bench lock clean
@@ -19,11 +21,10 @@ run: setup ## everything in one process on the embedded PostgreSQL; Ctrl-C stops
 demo: setup ## load the demo data into what `make run` started, through the public API
 	@.venv/bin/emsp demo
 
-check: setup ## format, lint, types, import rules, unit and architecture tests; before every commit
+check: setup ## lint beside the unit and architecture tests; before every commit
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
 
-# The two halves of check, which run beside each other.
-lint:
+lint: setup ## format, lint, types and import rules
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -32,9 +33,9 @@ lint:
 unit:
 	$(PY) -m pytest -q tests/unit tests/architecture $(ARGS)
 
-test: setup ## all tests but those of fault and bench; finds PostgreSQL and RabbitMQ or starts its own
+test: setup ## all tests; finds PostgreSQL and RabbitMQ or starts its own
 	@$(PY) -m tests.support.servers prepare
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 fault: setup ## the tests that kill, cut, repeat and reorder; `make test` has them too
 	@$(PY) -m tests.support.servers prepare

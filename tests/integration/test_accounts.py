@@ -36,6 +36,12 @@ ADD_USER: Final = """
            (user_key, username, cpo_owner_id, country_code, party_id, role, password_hash, temporary_until)
     values ($1, $2, 7, 'PH', 'ISL', 'CPO_OWNER', $3, $4)
 """
+WAITING: Final = """
+    select count(*)
+      from pg_stat_activity
+     where datname = current_database()
+       and wait_event_type = 'Lock'
+"""
 
 
 class Clock:
@@ -424,7 +430,7 @@ async def test_a_login_with_the_password_that_is_being_replaced_opens_no_session
     await changing.execute("begin; update es.users set password_hash = 'another' where user_key = 'juan'")
     late = asyncio.create_task(accounts.log_in("juan", PASSWORD, address=HERE))
     async with asyncio.timeout(10):
-        while not await accounts.pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"):
+        while not await accounts.pool.fetchval(WAITING):
             await asyncio.sleep(0.01)
     await changing.execute("update es.sessions set ended_at = now(); commit")
     with pytest.raises(Unauthorized):

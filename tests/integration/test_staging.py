@@ -40,12 +40,23 @@ OTHER: Final = Party("PH", "XYZ")
 WAITING: Final = """
     select count(*)
       from pg_stat_activity
-     where application_name = $1
+     where datname = current_database()
+       and application_name = $1
        and wait_event_type = 'Lock'
 """
-SESSIONS: Final = "select count(*) from pg_stat_activity where application_name = $1"
+SESSIONS: Final = """
+    select count(*)
+      from pg_stat_activity
+     where datname = current_database()
+       and application_name = $1
+"""
 TEMPORARY: Final = "select count(*) from pg_class where relpersistence = 't' and relkind = 'r'"
-END: Final = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1"
+END: Final = """
+    select pg_terminate_backend(pid)
+      from pg_stat_activity
+     where datname = current_database()
+       and application_name = $1
+"""
 HEAD: Final = "select pos from es.head for update"
 
 

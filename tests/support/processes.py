@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import signal
 import socket
@@ -14,6 +15,9 @@ from typing import Final
 
 STOP_S: Final = 20.0
 PR_SET_PDEATHSIG: Final = 1
+FIRST_PORT: Final = 12_000
+PORTS: Final = 20_000
+_ports: Final = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -54,10 +58,13 @@ def stop(process: subprocess.Popen[bytes], *first: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback that nobody uses now, and that no connection takes before it is used."""
+    while True:
+        # Below the ports that the kernel gives to connections, and for each process of a run another part of them.
+        port = FIRST_PORT + (os.getpid() * 101 + next(_ports)) % PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def highest_mib(pid: int) -> int:
