@@ -126,6 +126,8 @@ class Consumer:
         if leads:
             self.state.checkpoint = self._projector.checkpoint
         else:
+            # Stands by: what held it up is the leader's now.
+            self.state.error = self.state.poison_position = None
             await self._unsubscribe()
         return leads
 

@@ -17,7 +17,7 @@ from api.migrate import migrate_event_store
 from projections.bus import AmqpBus, BrokerOutOfReach, EventBus, InProcessBus, Subscription, exchange_of, queue_of
 from projections.consumer import Consumer
 from projections.migrate import create_views
-from projections.projector import Projector
+from projections.projector import LEADER_LOCK, Projector
 from tests.support.builders import (
     CODEC,
     evse_registered,
@@ -25,6 +25,7 @@ from tests.support.builders import (
     location_registered,
     recorded,
 )
+from tests.support.databases import WAITING_FOR_A_LOCK
 from tests.support.event_log import append, pulling
 from tests.support.proxy import Proxy
 from tests.support.until import until, until_equal
@@ -542,6 +543,22 @@ async def test_a_dead_views_database_session_is_replaced(way: Way) -> None:
         last = await way.append(*changes("CHARGING"))
         await until_equal(way.checkpoint, last)
         await until(lambda: consumer.state.error is None)
+
+
+async def test_one_that_lost_its_session_and_the_lead_stands_by_and_is_well(way: Way) -> None:
+    another = await way.connect()
+    async with way.consuming() as consumer:
+        await until(lambda: consumer.state.is_leading)
+        leads = asyncio.create_task(another.execute("select pg_advisory_lock($1, hashtext('views'))", LEADER_LOCK))
+        await until_equal(lambda: way.pool.fetchval(WAITING_FOR_A_LOCK), 1)
+        session = consumer._projector._connection
+        assert session is not None
+        await way.pool.execute("select pg_terminate_backend($1, 5000)", session.get_server_pid())
+        await leads
+        await way.append(*BEGIN)
+        await until(lambda: consumer.state.failures >= 1 and consumer.state.error is None)
+        assert not consumer.state.is_leading
+    await another.close()
 
 
 @pytest.mark.parametrize("harm", ["purge", "delete"])

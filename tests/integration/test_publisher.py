@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 
 from api.migrate import migrate_event_store
 from tests.support.builders import evse_status_changed, recorded
+from tests.support.databases import WAITING_FOR_A_LOCK
 from tests.support.event_log import append
 from tests.support.until import until, until_equal
-from write_side.store.publisher import Publisher, events_after
+from write_side.store.publisher import LEADER_LOCK, Publisher, events_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -265,6 +266,22 @@ async def test_of_two_publishers_one_leads_and_the_other_takes_over(
         await until_equal(lambda: cursor(log), 600)
     assert one.positions == list(range(1, 301))
     assert other.seen[0].first == 301
+
+
+async def test_one_that_lost_its_session_and_the_lead_stands_by_and_is_well(
+    connect: Connect, log: asyncpg.Connection[Any]
+) -> None:
+    another = await connect()
+    async with running(Publisher(connect, Broker().publish, tick_s=0.05)) as publisher:
+        await until(lambda: publisher.state.is_leading)
+        leads = asyncio.create_task(another.execute("select pg_advisory_lock($1)", LEADER_LOCK))
+        await until_equal(lambda: log.fetchval(WAITING_FOR_A_LOCK), 1)
+        assert publisher._session is not None
+        await log.execute("select pg_terminate_backend($1, 5000)", publisher._session.get_server_pid())
+        await leads
+        await until(lambda: publisher.state.failures >= 1 and publisher.state.error is None)
+        assert not publisher.state.is_leading
+    await another.close()
 
 
 async def test_a_publisher_whose_cursor_was_moved_by_another_moves_it_no_more(

@@ -39,6 +39,12 @@ MADE_HERE: Final = """
       from pg_database
      where starts_with(datname, $1)
 """
+WAITING_FOR_A_LOCK: Final = """
+    select count(*)
+      from pg_locks
+     where not granted
+       and database = (select oid from pg_database where datname = current_database())
+"""
 
 
 class Databases:

@@ -174,6 +174,8 @@ class Publisher:
                 try:
                     if await self._lead():
                         await self._follow()
+                    # Stands by: what held it up is the leader's now.
+                    self._recovered()
                     await asyncio.sleep(self._tick_s)
                 except Exception as trouble:  # noqa: BLE001 - the publisher's loop: one of the three places that may
                     pause_s = FIRST_PAUSE_S if self.state.cursor > began_at else min(2 * pause_s, LONGEST_PAUSE_S)
