@@ -1,7 +1,7 @@
 # The verbs of this project; `make` alone prints them. Each sets up what it misses (scripts/setup).
 
 PY := .venv/bin/python
-# More for pytest, as in: make test ARGS="-k claims -x"
+# More for pytest, as in: make test ARGS="-k claims -x"; for the program of fault, bench: make fault ARGS="--seed 7"
 ARGS ?=
 # A worker a core; whoever is idle takes tests from the end of another's queue. One after the other: ARGS=-n0
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
@@ -33,15 +33,16 @@ lint: setup ## format, lint, types and import rules
 unit:
 	$(PY) -m pytest -q tests/unit tests/architecture $(ARGS)
 
-test: setup ## all tests; finds PostgreSQL and RabbitMQ or starts its own
+test: setup ## all tests, with a few faults; finds PostgreSQL and RabbitMQ or starts its own
 	@$(PY) -m tests.support.servers prepare
 	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
-fault: setup ## the tests that kill, cut, repeat and reorder; `make test` has them too
+fault: setup ## kill, cut, stop and wipe everything under continuous writes: 200 faults, half an hour; ARGS are tests.fault's
 	@$(PY) -m tests.support.servers prepare
-	$(PY) -m pytest tests/integration/test_writer.py tests/integration/test_publisher.py tests/integration/test_bus.py \
-		tests/integration/test_outbox.py tests/integration/test_loose_images.py tests/e2e/test_processes.py \
-		tests/e2e/test_image_store.py $(ARGS)
+	$(PY) -m pytest -q tests/integration/test_writer.py tests/integration/test_publisher.py tests/integration/test_bus.py \
+		tests/integration/test_outbox.py tests/integration/test_loose_images.py \
+		tests/e2e/test_processes.py tests/e2e/test_rebuild.py tests/e2e/test_image_store.py
+	$(PY) -m tests.fault $(ARGS)
 
 bench: setup ## measure, and print one table
 	@$(PY) -m tests.support.servers prepare

@@ -14,11 +14,10 @@ from rich.table import Table
 
 from tests.bench.machine import Machine
 from tests.bench.rows import Group, Row, shown
+from tests.support.documents import write_between_marks
 
 RESULTS: Final = Path(__file__).with_name("results")
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN: Final = "<!-- bench: begin -->"
-END: Final = "<!-- bench: end -->"
 WIDTH: Final = 124
 
 
@@ -50,13 +49,8 @@ def write_json(groups: Sequence[Group], machine: Machine, at: datetime) -> Path:
 
 
 def write_document(groups: Sequence[Group], machine: Machine, at: datetime) -> None:
-    """What stands between the two markers of docs/performance.md becomes this table."""
-    text = DOCUMENT.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin, f"{DOCUMENT.name} has lost its markers"
-    assert end, f"{DOCUMENT.name} has lost its markers"
-    DOCUMENT.write_text(f"{before}{begin}\n{markdown(groups, machine, at)}\n{end}{after}", "utf-8")
+    """What stands between the two marks of docs/performance.md becomes this table."""
+    write_between_marks(DOCUMENT, "bench", markdown(groups, machine, at))
 
 
 def markdown(groups: Sequence[Group], machine: Machine, at: datetime) -> str:

@@ -59,9 +59,11 @@ class Swallowing(Proxy):
 
     word: bytes | None = None
 
-    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool) -> None:
+    async def _pass(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, opening: bytearray, *, is_answer: bool
+    ) -> None:
         if is_answer:
-            await super()._pass(source, target, is_answer=True)
+            await super()._pass(source, target, opening, is_answer=True)
             return
         listening = asyncio.StreamReader()
 
@@ -75,7 +77,7 @@ class Swallowing(Proxy):
 
         async with asyncio.TaskGroup() as group:
             group.create_task(listen())
-            group.create_task(super()._pass(listening, target, is_answer=False))
+            group.create_task(super()._pass(listening, target, opening, is_answer=False))
 
 
 @asynccontextmanager

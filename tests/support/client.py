@@ -62,7 +62,7 @@ class Client:
         async with self.session.request(method, self.base_url + path, json=body, headers=named) as response:
             return Reply(response.status, await response.json(content_type=None), response.headers)
 
-    async def register(self, username: str, cpo_owner_name: str) -> Reply:
+    async def register(self, username: str, cpo_owner_name: str, **headers: str) -> Reply:
         return await self.call(
             "POST",
             "/ocpi/cpo/2.2/register",
@@ -75,6 +75,7 @@ class Client:
                 "ocpp_ready": True,
             },
             Authorization=self.basic,
+            **headers,
         )
 
     async def registered(self, username: str, cpo_owner_name: str, mails: Path) -> Cpo:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,15 +41,16 @@ class Emsp:
     def environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder)} | self.settings
 
-    def start(self, role: str) -> None:
-        """Start that role's process."""
-        self.metrics_ports[role] = port = processes.free_port()
-        environment = self.environment | {"EMSP_METRICS_PORT": str(port)}
-        self.running[role] = processes.start([EMSP, role], environment, self.folder / f"{role}.log")
+    def start(self, role: str, name: str | None = None, program: Sequence[str] = (EMSP,), **settings: str) -> None:
+        """Start a process of that role. name: by which it is known, where a role has several; settings: its own."""
+        name = name or role
+        self.metrics_ports[name] = port = processes.free_port()
+        environment = self.environment | named({"metrics_port": str(port)} | settings)
+        self.running[name] = processes.start([*program, role], environment, self.folder / f"{name}.log")
 
-    def kill(self, role: str) -> None:
+    def kill(self, name: str) -> None:
         """kill -9."""
-        process = self.running.pop(role)
+        process = self.running.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait(processes.STOP_S)
 
@@ -81,21 +82,30 @@ class Emsp:
 
     async def until_ready(self) -> None:
         """Return when every process says that it is ready."""
-        async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
-            while not all([await self._is_ready(session, role) for role in self.running]):
-                assert all(process.poll() is None for process in self.running.values()), self.logs()
-                await asyncio.sleep(0.05)
-
-    async def _is_ready(self, session: aiohttp.ClientSession, role: str) -> bool:
+        unready: dict[str, str] = {}
         try:
-            async with session.get(f"http://127.0.0.1:{self.metrics_ports[role]}/readyz") as response:
-                return response.status == 200
-        except aiohttp.ClientConnectionError:
-            return False
+            async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
+                while unready := {name: why for name in self.running if (why := await self._unready(session, name))}:
+                    assert all(process.poll() is None for process in self.running.values()), self.logs()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"not ready after {START_S:.0f} s: {unready}\n{self.logs()}") from None
+
+    async def _unready(self, session: aiohttp.ClientSession, name: str) -> str | None:
+        try:
+            async with session.get(f"http://127.0.0.1:{self.metrics_ports[name]}/readyz") as response:
+                return None if response.status == 200 else await response.text()
+        except aiohttp.ClientConnectionError as trouble:
+            return repr(trouble)
 
     def logs(self) -> str:
         """The end of every role's log."""
         return "\n".join(f"== {path.name}\n{path.read_text()[-2_000:]}" for path in self.folder.glob("*.log"))
+
+
+def named(settings: Mapping[str, str]) -> dict[str, str]:
+    """These settings as the environment has them."""
+    return {f"EMSP_{name.upper()}": value for name, value in settings.items()}
 
 
 @asynccontextmanager
@@ -107,7 +117,7 @@ async def deployment(folder: Path, **settings: str) -> AsyncIterator[Emsp]:
         "EMSP_CLIENTS": f"app:{SECRET}",
         "EMSP_LOG_FORMAT": "json",
     }
-    emsp = Emsp(folder, defaults | {f"EMSP_{name.upper()}": value for name, value in settings.items()})
+    emsp = Emsp(folder, defaults | named(settings))
     try:
         yield emsp
     finally:

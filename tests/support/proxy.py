@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+CHUNK: Final = 65_536
+OPENING: Final = 1_024
+"""How much of what a client said first is remembered."""
 
 
 class Proxy:
@@ -23,6 +27,7 @@ class Proxy:
         self._accepts = True
         self._answers = asyncio.Event()
         self._answers.set()
+        self._swallowed = b""
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -57,8 +62,12 @@ class Proxy:
         """The server is back."""
         self._accepts = True
 
-    def swallow(self) -> None:
-        """From now on what the server says does not arrive; what it is told does."""
+    def swallow(self, opened_with: bytes = b"") -> None:
+        """From now on what the server says does not arrive; what it is told does.
+
+        opened_with: only on connections whose client has these bytes among the first it said
+        """
+        self._swallowed = opened_with
         self._answers.clear()
 
     def answer(self) -> None:
@@ -75,21 +84,37 @@ class Proxy:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         with suppress(OSError, asyncio.CancelledError):
-            there, onwards = await asyncio.open_connection(*self._target)
-            self._writers |= {writer, onwards}
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._pass(reader, onwards, is_answer=False))
-                    group.create_task(self._pass(there, writer, is_answer=True))
+                there, onwards = await asyncio.open_connection(*self._target)
+                await self._serve_both(reader, writer, there, onwards)
             finally:
                 writer.transport.abort()
-                onwards.transport.abort()
-                self._writers -= {writer, onwards}
 
-    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool) -> None:
+    async def _serve_both(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        there: asyncio.StreamReader,
+        onwards: asyncio.StreamWriter,
+    ) -> None:
+        self._writers |= {writer, onwards}
+        opening = bytearray()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(reader, onwards, opening, is_answer=False))
+                group.create_task(self._pass(there, writer, opening, is_answer=True))
+        finally:
+            onwards.transport.abort()
+            self._writers -= {writer, onwards}
+
+    async def _pass(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, opening: bytearray, *, is_answer: bool
+    ) -> None:
         with suppress(OSError):
-            while data := await source.read(65_536):
-                if is_answer:
+            while data := await source.read(CHUNK):
+                if not is_answer:
+                    opening += data[: OPENING - len(opening)]
+                elif self._swallowed in opening:
                     await self._answers.wait()
                 target.write(data)
                 await target.drain()

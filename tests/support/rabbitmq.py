@@ -67,6 +67,11 @@ class Node:
         if self._server is not None:
             processes.stop(self._server)
 
+    def wipe(self) -> None:
+        """Stop it and remove all that it had: queues, exchanges, messages."""
+        self.stop()
+        shutil.rmtree(self._folder / "mnesia")
+
     def close(self) -> None:
         """Stop everything."""
         self.stop()

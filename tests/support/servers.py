@@ -211,7 +211,7 @@ async def private_postgres(folder: Path, **settings: str) -> AsyncIterator[str]:
 
     folder: as a data folder; a second call on it finds the same databases
     """
-    port = str(processes.free_port())
+    port = settings.setdefault("port", str(processes.free_port()))
     fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
     with tempfile.TemporaryDirectory(prefix="emsp-test-") as readable:
         # As root the server is another user, who may not reach the folder by name.
@@ -219,7 +219,7 @@ async def private_postgres(folder: Path, **settings: str) -> AsyncIterator[str]:
         trust = Path(readable, "hba.conf")
         trust.write_text(TRUST)
         trust.chmod(0o644)
-        reachable = {"listen_addresses": "127.0.0.1", "port": port, "hba_file": str(trust)}
+        reachable = {"listen_addresses": "127.0.0.1", "hba_file": str(trust)}
         async with embedded_postgres(folder, settings={**fast, **reachable, **settings}):
             yield f"postgresql://emsp@127.0.0.1:{port}/postgres"
 
