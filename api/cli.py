@@ -45,6 +45,7 @@ EXPECTED = (
     EmbeddedPostgresFailed,
     ChangedMigration,
     DemoFailed,
+    reports.UnknownPlace,
     reports.UnknownStream,
     roles.NotReady,
     Refused,
@@ -183,11 +184,14 @@ def events(
     stream: Annotated[
         str | None, typer.Option(help="only this stream: location/ID, evse/PH/ABC/UID or cpo/PH/ABC")
     ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="only until that moment, like 2026-11-23T01:02:03Z, or that position")
+    ] = None,
     *,
     follow: Annotated[bool, typer.Option(help="go on with new events")] = False,
 ) -> None:
     """Print the event log, a JSON line an event."""
-    _run(lambda settings: reports.print_events(settings, stream, follow=follow))
+    _run(lambda settings: reports.print_events(settings, stream, at, follow=follow))
 
 
 @app.command()

@@ -9,10 +9,11 @@ import orjson
 
 from ocpi.codes import REMOVED
 from read_side.cut import Document
-from read_side.errors import BadUserInput
+from read_side.errors import BadUserInput, NotFound
 from read_side.fields import DISTANCE, EVSES, LOCATION_OF_EVSE
-from read_side.filters import Filter, OneLocation, OwnEvses
+from read_side.filters import Filter, LocationAsOf, LocationHistory, OneLocation, OwnEvses
 from read_side.geo import km_of
+from read_side.history import as_of, event_document
 
 
 class Row(Protocol):
@@ -32,12 +33,19 @@ def matches(rows: Sequence[Row], wanted: Filter) -> tuple[Sequence[Row], bool]:
     """The rows that match, at most the cap, and whether there are more than the cap. rows: as `sql` says.
 
     raises: BadUserInput for an `after` that is no EVSE of the caller's: an empty page would say that this was the last
+            BadUserInput for an `as_of` that is yet to come: it would be answered otherwise then
+            NotFound for the history of a location that the caller doesn't have
     """
-    if rows[0].get("after_known") is False:
+    first = rows[0]
+    if first.get("after_known") is False:
         raise BadUserInput("after: no EVSE of yours has this uid")
-    if rows[0]["id"] is None:
+    if first.get("is_future"):
+        raise BadUserInput("as_of: must not be in the future")
+    if first.get("is_known") is False:
+        raise NotFound("id: you have no location with this id")
+    if first["id"] is None:
         return (), False
-    if isinstance(wanted, OneLocation) or wanted.page.cap is None or len(rows) <= wanted.page.cap:
+    if isinstance(wanted, OneLocation | LocationAsOf) or wanted.page.cap is None or len(rows) <= wanted.page.cap:
         return rows, False
     return rows[: wanted.page.cap], True
 
@@ -46,6 +54,10 @@ def texts_of(row: Row, wanted: Filter) -> tuple[str, str | None]:
     """A row's document, and what is stored beside it: a location's EVSEs, an EVSE's location; as far as asked for."""
     if isinstance(wanted, OwnEvses):
         return row["document"], row.get("head")
+    if isinstance(wanted, LocationAsOf):
+        return as_of(row["parts"])
+    if isinstance(wanted, LocationHistory):
+        return orjson.dumps(event_document(row)).decode(), None
     head = row.get("head")
     return f'{{"id":{row["id"]}}}' if head is None else head, row.get("evses")
 
@@ -64,6 +76,8 @@ def document_of(row: Row, wanted: Filter) -> Document:
         if beside is not None:
             document[LOCATION_OF_EVSE] = orjson.loads(beside)
         return document
+    if isinstance(wanted, LocationHistory):
+        return document
     if beside is not None:
         document[EVSES] = orjson.loads(beside)
     document[DISTANCE] = distance_of(row)
@@ -72,12 +86,12 @@ def document_of(row: Row, wanted: Filter) -> Document:
 
 def size_of(row: Row) -> int:
     """Characters of JSON in a row: what cutting it costs."""
-    return sum(len(row.get(column) or "") for column in ("document", "head", "evses"))
+    return sum(len(row.get(column) or "") for column in ("document", "head", "evses", "parts", "after"))
 
 
 def is_owners(row: Row, wanted: Filter, *, is_own: bool) -> bool:
     """Whether the row is seen by its owner. is_own: the scope's answer for the whole field."""
-    return bool(row["is_own"]) if isinstance(wanted, OneLocation) else is_own
+    return bool(row["is_own"]) if isinstance(wanted, OneLocation | LocationAsOf) else is_own
 
 
 def shown_to_everybody(location: Document) -> Document:

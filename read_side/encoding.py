@@ -84,7 +84,7 @@ def _encoder(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
 
 def _by_dictionaries(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
     cut = dictionary_cut(tree, type_name, is_owner=is_owner)
-    beside = BESIDE[type_name]
+    beside = BESIDE.get(type_name, "")
 
     def encode(stored: str, stored_beside: str | None) -> Fragment:
         document = orjson.loads(stored)
@@ -115,7 +115,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def _by_structs(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
-    beside = BESIDE[type_name]
+    beside = BESIDE.get(type_name, "")
     names = _names(tree)
     decode = msgspec.json.Decoder(_struct(tree, type_name)).decode
     distance, name_beside = names.get(DISTANCE), names.get(beside)
@@ -134,11 +134,11 @@ def _by_structs(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
 
 
 def _reader_beside(tree: Tree, type_name: str, *, is_owner: bool) -> Callable[[str], Any]:
-    beside = BESIDE[type_name]
+    beside = BESIDE.get(type_name, "")
     below = next((node.below for node in tree if node.name == beside), None)
-    of = FIELDS[type_name][beside].of
-    if below is None or of is None:
+    if below is None:
         return lambda _stored: NULL
+    of = FIELDS[type_name][beside].of or ""
     if type_name == "EVSE":
         return msgspec.json.Decoder(_struct(below, of)).decode
     if is_owner:

@@ -33,6 +33,12 @@ class Forbidden(QueryRefused):
     code = "FORBIDDEN"
 
 
+class NotFound(QueryRefused):
+    """The caller has no such thing: it is nobody's, or another's."""
+
+    code = "NOT_FOUND"
+
+
 class Unavailable(QueryRefused):
     """The views are out of reach, too slow, or not yet where the query wants them."""
 

@@ -21,6 +21,7 @@ from read_side.faults import GraphQLError, coerce_error
 from read_side.fields import FIELDS, QUERIES
 from read_side.parsing import Schema
 from read_side.plan import Plan
+from read_side.scalars import register
 
 Documents: TypeAlias = list[dict[str, Any]] | dict[str, Any] | None
 """What a root field resolves to: whole documents, or one, as its caller may see them."""
@@ -42,6 +43,7 @@ def sdl() -> str:
 
 async def cooked(schema_name: str) -> Schema:
     """Tartiflette's schema with our resolvers. schema_name: once a process."""
+    register(schema_name)
     for name in QUERIES:
         Resolver(f"Query.{name}", schema_name=schema_name)(_resolver(name))
     kept: list[Schema] = []

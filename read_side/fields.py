@@ -56,6 +56,11 @@ FIELDS: Final[dict[str, dict[str, Field]]] = {
         "evses": Field("evses", "EVSE_WITHOUT_LOCATIONS", is_list=True),
     },
     "LOCATION_IN_EVSE": _LOCATION,
+    "LOCATION_EVENT": {
+        **_scalars("position", "at", "event", "command_id", "correlation_id", "actor", "evse_uid", "connector_id"),
+        **_lists(changes="LOCATION_CHANGE"),
+    },
+    "LOCATION_CHANGE": _scalars("field", "before", "after"),
     "LOCATION_IMAGE": _scalars("id", "location_id", "url", "date_created", "date_modified"),
     "EVSE": {**_EVSE, "locations": Field("locations", "LOCATION_IN_EVSE")},
     "EVSE_WITHOUT_LOCATIONS": _EVSE,
@@ -76,6 +81,7 @@ QUERIES: Final[dict[str, Field]] = {
     "evses": Field("evses", "EVSE", is_list=True),
     "locations": Field("locations", "LOCATIONS", is_list=True),
     "location": Field("location", "LOCATIONS"),
+    "location_history": Field("location_history", "LOCATION_EVENT", is_list=True),
     "find_ev_locations": Field("find_ev_locations", "LOCATIONS", is_list=True),
     "find_ev_filter_locations": Field("find_ev_filter_locations", "LOCATIONS", is_list=True),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations, product
 from math import isfinite
 from typing import Any, Final, TypeAlias
@@ -15,6 +16,7 @@ from read_side.errors import BadUserInput
 from read_side.geo import chord_of, unit_point
 
 DEFAULT_LIMIT: Final = 10
+MAX_POSITION: Final = 2**63 - 1
 MAX_TEXT: Final = 255
 """No name is longer (contract §1 "Values"), so no longer one can be found."""
 
@@ -89,6 +91,22 @@ class OneLocation:
 
 
 @dataclass(frozen=True, slots=True)
+class LocationAsOf:
+    """`location` with `as_of`: as it was then."""
+
+    location_id: int | None
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LocationHistory:
+    """`location_history`. page.after: the position that was seen last."""
+
+    location_id: int | None
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
 class PublicLocations:
     """`find_ev_locations` and `find_ev_filter_locations`. any_of: facets (`ocpi.facets`), one of each tuple."""
 
@@ -100,7 +118,7 @@ class PublicLocations:
     evse: EvseWanted = EvseWanted()
 
 
-Filter: TypeAlias = OwnEvses | OwnLocations | OneLocation | PublicLocations
+Filter: TypeAlias = OwnEvses | OwnLocations | OneLocation | LocationAsOf | LocationHistory | PublicLocations
 
 
 def understood(field: str, arguments: Arguments, *, cap: int) -> Filter:
@@ -127,8 +145,14 @@ def _own_locations(arguments: Arguments, cap: int) -> OwnLocations:
     return OwnLocations(_page(arguments, cap, default=DEFAULT_LIMIT, after=arguments.get("after")))
 
 
-def _one_location(arguments: Arguments, _cap: int) -> OneLocation:
-    return OneLocation(arguments.get("id"))
+def _one_location(arguments: Arguments, _cap: int) -> OneLocation | LocationAsOf:
+    moment = _moment(arguments, "as_of")
+    return OneLocation(arguments.get("id")) if moment is None else LocationAsOf(arguments.get("id"), moment)
+
+
+def _location_history(arguments: Arguments, cap: int) -> LocationHistory:
+    page = _page(arguments, cap, default=DEFAULT_LIMIT, after=_position(arguments, "after"))
+    return LocationHistory(arguments.get("id"), page)
 
 
 def _public_locations(arguments: Arguments, cap: int) -> PublicLocations:
@@ -184,6 +208,29 @@ def _not_negative(name: str, value: int) -> int:
     if value < 0:
         raise BadUserInput(f"{name}: must not be negative")
     return value
+
+
+def _moment(arguments: Arguments, name: str) -> datetime | None:
+    """In UTC."""
+    text = arguments.get(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        """As one without an offset."""
+    raise BadUserInput(f"{name}: must be ISO 8601 with an offset from UTC, as in 2026-11-23T01:02:03Z")
+
+
+def _position(arguments: Arguments, name: str) -> int | None:
+    text = arguments.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < MAX_TEXT and int(text) <= MAX_POSITION):
+        raise BadUserInput(f"{name}: must be a position")
+    return int(text)
 
 
 def _text(arguments: Arguments, name: str) -> str | None:
@@ -264,6 +311,7 @@ _UNDERSTAND: Final[dict[str, Callable[[Arguments, int], Filter]]] = {
     "evses": _own_evses,
     "locations": _own_locations,
     "location": _one_location,
+    "location_history": _location_history,
     "find_ev_locations": _public_locations,
     "find_ev_filter_locations": _filtered_locations,
 }

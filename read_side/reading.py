@@ -95,7 +95,9 @@ class Reader:
         raises: Unavailable
         """
         wait = (at_least, at_most_s)
-        fields = await self._ask(bounds, [not self._fragments.is_warm(bound.shape) for bound in bounds], wait)
+        fields = await self._ask(
+            bounds, [not (bound.statement.is_of_now and self._fragments.is_warm(bound.shape)) for bound in bounds], wait
+        )
         try:
             await self._complete([one for one in fields if isinstance(one, _Field)])
         except _Changed:
@@ -126,6 +128,9 @@ class Reader:
         return fields
 
     async def _look_up(self, one: _Field) -> None:
+        if not one.bound.statement.is_of_now:
+            one.fragments = [None] * len(one.rows)
+            return
         find, generation = self._fragments.find, one.generation
         async for rows in _sliced(one.rows):
             one.fragments += [find(one.cut_of(row), row["id"], generation, row["revision"]) for row in rows]
@@ -148,7 +153,7 @@ class Reader:
             await self._cut(one, documents.get(id(one)))
 
     async def _cut(self, one: _Field, documents: Mapping[int, Row] | None) -> None:
-        room = self._fragments.most_bytes // SHARE_OF_ONE
+        room = self._fragments.most_bytes // SHARE_OF_ONE if one.bound.statement.is_of_now else 0
         size = 0
         for place, row in enumerate(one.rows):
             if one.fragments[place] is not None:

@@ -4,6 +4,8 @@ The same shape gives the same text, so PostgreSQL's prepared plans are used agai
 row: generation and checkpoint of the views, and nulls beside them where nothing matches. The rest of a row:
 
     locations   id, revision, chord (with lat and lng), is_own (`location`); head, evses: JSON
+                parts instead of these, is_future (`location` with as_of): see `history_sql`
+    history     id: position; is_known: whether the caller has the location; the columns of history_view
     EVSEs       id, revision, location_id, uid_key, after_known (with after): whether the caller has such an EVSE;
                 document, head: JSON. id: position of registration; revision: where head is asked for its location's
 
@@ -21,7 +23,16 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from read_side.evse_sql import Columns, own_evses
-from read_side.filters import Filter, OneLocation, OwnEvses, OwnLocations, PublicLocations
+from read_side.filters import (
+    Filter,
+    LocationAsOf,
+    LocationHistory,
+    OneLocation,
+    OwnEvses,
+    OwnLocations,
+    PublicLocations,
+)
+from read_side.history_sql import location_as_of, location_history
 from read_side.location_sql import one_location, own_locations, public_locations
 from read_side.scope import Own, Scope
 from read_side.sql_text import Parameters
@@ -46,6 +57,11 @@ class Statement:
     has_documents: bool = True
 
     @property
+    def is_of_now(self) -> bool:
+        """Whether its documents are those of the views, each known by its id and revision."""
+        return not isinstance(self.filter, LocationAsOf | LocationHistory)
+
+    @property
     def asked(self) -> frozenset[str]:
         """Columns of the answer beside its keys."""
         return REVISION | self.columns if self.has_documents else REVISION
@@ -61,6 +77,10 @@ def render(statement: Statement) -> Question:
             text = own_locations(page, _owner(statement.scope), statement.asked, parameters)
         case OneLocation(location_id=location_id):
             text = one_location(location_id, _owner(statement.scope), statement.asked, parameters)
+        case LocationAsOf() as wanted:
+            text = location_as_of(wanted, _owner(statement.scope), parameters)
+        case LocationHistory() as wanted:
+            text = location_history(wanted, _owner(statement.scope), parameters)
         case PublicLocations() as wanted:
             text = public_locations(wanted, statement.asked, parameters)
     return text, tuple(parameters.values)

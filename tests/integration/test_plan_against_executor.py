@@ -18,7 +18,7 @@ from read_side.fields import FIELDS, QUERIES
 from read_side.guards import Limits
 from read_side.plan import roots_of
 from read_side.scope import NOBODY, Viewer
-from tests.support.builders import PARTY
+from tests.support.builders import NOON, PARTY
 from tests.support.databases import Databases
 from tests.support.filled_views import OTHER, fill, views_of
 
@@ -43,13 +43,15 @@ DECLARED: Final = {
     "text": "String",
     "codes": "[String]",
     "far": "Float",
+    "when": "DateTime",
+    "never": "DateTime",
     "unset": "Int",
     "default": "Int = 1",
 }
 VARIABLES: Final[list[dict[str, Any]]] = [
-    {"yes": True, "no": False, "n": 2, "text": "harbor", "codes": ["WIFI", None], "far": 90},
-    {"yes": True, "no": False, "n": 1, "text": "makati", "codes": "CAFE", "far": 14.55, "default": 3},
-    {"yes": False, "n": None, "text": None, "codes": None, "far": None, "default": None},
+    {"yes": True, "no": False, "n": 2, "text": "harbor", "codes": ["WIFI", None], "far": 90, "when": NOON.isoformat()},
+    {"yes": True, "no": False, "n": 1, "text": "makati", "codes": "CAFE", "far": 14.55, "default": 3, "when": "soon"},
+    {"yes": False, "n": None, "text": None, "codes": None, "far": None, "default": None, "when": None},
     {"yes": False, "no": True, "codes": [], "text": "", "nobody_asked_for": {"it": []}},
 ]
 """Each of its type, a single value for a list too, null, or not given."""
@@ -61,12 +63,25 @@ INTS: Final = ["0", "1", "2", "3", "-1", "null", "$n", "$unset", "$default", "7"
 TEXTS: Final = ['""', '"hub"', "null", "$text", '"%"', '"ASC"', '"DESC"', '"location"', '"date_created"', '"A1"']
 CODES: Final = ['["WIFI"]', '"CAFE"', "[]", "null", "$codes", '["QR_READER", "NONE"]', '["CCS_2", $text]', '["GCASH"]']
 PLACES: Final = ['"makati"', '"Metro Manila"', '""', "null", "$text"]
+MOMENTS: Final = [
+    "null",
+    "$when",
+    "$never",
+    '"2026-11-23T12:00:00.249999Z"',
+    '"2026-11-23T14:03:00.250000+02:00"',
+    '"2026-11-24T00:00:00Z"',
+    '"2999-01-01T00:00:00Z"',
+    '"2026-11-23T12:00:00"',
+    '"0001-01-01T00:00:00+14:00"',
+]
+POSITIONS: Final = ['"3"', '"-1"', '"x"', "null", "$text", '"99999999999999999999"', '"12"']
 FLOATS: Final = ["0", "14.8", "120.3", "-16.5", "1e3", "null", "$far", "-1", "91"]
 ARGUMENTS: Final[dict[str, dict[str, list[str]]]] = {
     "evse": {"limit": INTS, "offset": INTS, "location_name": TEXTS, "order": TEXTS, "order_by": TEXTS, "after": TEXTS},
     "evses": {"limit": INTS, "location_name": TEXTS},
     "locations": {"limit": INTS, "offset": INTS, "after": INTS},
-    "location": {"id": INTS},
+    "location": {"id": INTS, "as_of": MOMENTS},
+    "location_history": {"id": INTS, "limit": INTS, "offset": INTS, "after": POSITIONS},
     "find_ev_locations": {"limit": INTS, "offset": INTS, "after": INTS},
     "find_ev_filter_locations": {
         "lat": FLOATS,

@@ -27,6 +27,15 @@ EVENTS_OF_STREAM: Final = """
      order by originator_version
 """
 
+EVENTS_OF_STREAM_AFTER: Final = """
+    select pos, originator_id, originator_version, topic, state, party, occurred_at, command_id, correlation_id, actor
+      from es.events
+     where originator_id = $1
+       and originator_version > $2
+     order by originator_version
+     limit $3
+"""
+
 CLAIM_OWNERS: Final = """
     select scope, key, owner
       from es.claims
@@ -72,6 +81,13 @@ RELEASE_PARTY_ID: Final = """
        and party_id = $2
        and reserved_by = $3
 """
+
+
+async def stream_after(
+    connection: asyncpg.Connection[Any], stream: UUID, version: int, *, limit: int
+) -> tuple[Recorded, ...]:
+    """The events of a stream that follow a version, in order; () at its end. limit: how many at most."""
+    return tuple(Recorded(*row) for row in await connection.fetch(EVENTS_OF_STREAM_AFTER, stream, version, limit))
 
 
 class EventStore:

@@ -54,7 +54,7 @@ def test_every_value_is_named_once_and_in_order(name: str) -> None:
     everything: dict[str, Any] = {
         "limit": 5,
         "offset": 6,
-        "after": "x" if name.startswith("evse") else 7,
+        "after": {"evse": "x", "evses": "x", "location_history": "7"}.get(name, 7),
         "id": 8,
         "location_name": "n",
         "lat": 1.0,
