@@ -132,9 +132,12 @@ def verify(
     repair: Annotated[
         list[str] | None, typer.Option(help="mend the rows of this key: location/ID, cpo/COUNTRY/PARTY or places")
     ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="count all rows, but compare so many locations only, taken by chance")
+    ] = None,
 ) -> None:
     """Replay the events and compare with the live views, row by row; exit 1 where they differ."""
-    _run(lambda settings: rebuild_commands.verify(settings, repair=repair or []))
+    _run(lambda settings: rebuild_commands.verify(settings, repair=repair or [], sample=sample))
 
 
 def _party(name: str) -> Party:

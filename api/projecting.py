@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from api.connections import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, Connector, one_session
+from api.oracle import StoreOracle
 from projections.bus import queue_of
 from projections.consumer import Consumer
 from projections.projector import Projector
@@ -73,18 +75,15 @@ async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> Asyn
     """Builds the views anew; `run` it."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
 
-    async def head() -> int:
-        async with one_session(urls.event_store) as log:
-            return await log_head(log)
-
-    async with log_reader(urls, application="emsp rebuild log") as pull:
+    async with log_reader(urls, application="emsp rebuild log") as pull, one_session(urls.event_store) as session:
         yield Rebuild(
             Connector(urls.read_model, "emsp rebuild", timeout_s=None),
             Log(Connector(urls.event_store, "emsp rebuild log")),
             pull,
-            head,
+            partial(log_head, session),
             settings.data_dir,
             tell,
+            StoreOracle(session),
         )
 
 
@@ -92,13 +91,14 @@ async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> Asyn
 async def views_verify(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Verify]:
     """Compares the views with the events."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with log_reader(urls, application="emsp verify log") as pull:
+    async with log_reader(urls, application="emsp verify log") as pull, one_session(urls.event_store) as session:
         yield Verify(
             Connector(urls.read_model, "emsp verify", timeout_s=None),
             Log(Connector(urls.event_store, "emsp verify log")),
             pull,
             settings.data_dir,
             tell,
+            StoreOracle(session),
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from projections import replay
+from projections.bulk import session_in
 from projections.consumer import MAX_BATCH
 from projections.generations import (
     DROP_NEXT,
@@ -23,6 +24,7 @@ from projections.generations import (
 )
 from projections.migrate import views_version
 from projections.projector import Projector
+from projections.proof import Untrue, differences
 from write_side.events.codec import Codec
 
 if TYPE_CHECKING:
@@ -33,7 +35,12 @@ if TYPE_CHECKING:
     from projections.bulk import Connect, Log
     from projections.consumer import Pull
     from projections.generations import Generation, Schema
+    from projections.proof import Oracle
     from projections.replay import Tell
+
+
+async def unproved(_position: int) -> None:
+    """What was live before was compared then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class Rebuild:
     """The views of one database.
 
     connect: opens a session without a time limit for statements, picklable; log, pull: its events; head: its last
-    position; folder: where temporary files may be; tell: how far it is.
+    position; folder: where temporary files may be; tell: how far it is; oracle: what is built is compared with.
     """
 
     connect: Connect
@@ -50,11 +57,13 @@ class Rebuild:
     head: Callable[[], Awaitable[int]]
     folder: Path
     tell: Tell
+    oracle: Oracle
 
     async def run(self) -> Generation:
         """Build the next generation, or go on with one that was begun, and switch over to it. returns: what is live.
 
-        raises: Refused  somebody else builds, or the live views were in use all the time
+        raises: Untrue   what was built is not what the events say: it is removed, the live views stay
+                Refused  somebody else builds, or the live views were in use all the time
                 what asyncpg and the disk raise, and what a projection raises at an event that it can't draw: the live
                 views are as before
         """
@@ -65,7 +74,7 @@ class Rebuild:
             if not await replay.is_filled(session, NEXT):
                 with tempfile.TemporaryDirectory(prefix="rebuild-", dir=self.folder) as folder:
                     await replay.Replay(NEXT, self.connect, self.log, self.tell).fill(Path(folder))
-            return await self._switch(session, NEXT)
+            return await self._switch(session, NEXT, self._prove)
         finally:
             await session.close()
 
@@ -100,7 +109,9 @@ class Rebuild:
         await session.execute(DROP_NEXT)
         await replay.begin(session, NEXT, head=await self.head())
 
-    async def _switch(self, session: asyncpg.Connection[Any], schema: Schema) -> Generation:
+    async def _switch(
+        self, session: asyncpg.Connection[Any], schema: Schema, prove: Callable[[int], Awaitable[None]] = unproved
+    ) -> Generation:
         if (await must_be_in(session, schema)).version != views_version():
             return await make_live(session, schema, lambda live: _is_not_behind(session, schema, live))
         projector = Projector(self.connect, Codec(), schema=schema)
@@ -108,6 +119,7 @@ class Rebuild:
             if not await projector.lead():
                 raise Refused(f"another process draws {schema}")
             await self._catch_up(projector)
+            await prove(projector.checkpoint)
             return await make_live(session, schema, lambda live: bring_to(projector, self.pull, live))
         finally:
             projector.close()
@@ -116,6 +128,17 @@ class Rebuild:
         while events := await self.pull(projector.checkpoint, MAX_BATCH):
             await projector.apply(events)
             self.tell("catch up", projector.checkpoint, max(projector.checkpoint, await self.head()))
+
+    async def _prove(self, position: int) -> None:
+        self.tell("compare with the log", 0, 1)
+        session = await session_in(self.connect, NEXT)
+        try:
+            if found := await differences(session, self.oracle, position):
+                await session.execute(DROP_NEXT)
+                raise Untrue(found)
+        finally:
+            await session.close()
+        self.tell("compare with the log", 1, 1)
 
 
 async def bring_to(projector: Projector, pull: Pull, position: int) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+import asyncpg
 
 from projections.buckets import NO_LOCATION, Buckets, bucket_count
 from projections.bulk import BUCKET_DONE, WORKERS, deal_share, fold_bucket, session_in, workers
@@ -23,14 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    import asyncpg
-
     from projections.bulk import Connect, Log
     from projections.generations import Schema
 
 Tell = Callable[[str, int, int], None]
 """tell(phase, done, total): how far it is."""
-Run = Callable[[str, Callable[..., None], Sequence[tuple[object, ...]]], Awaitable[None]]
+Run = Callable[[Callable[..., None], Sequence[tuple[object, ...]], Callable[[int], None]], Awaitable[None]]
 
 EVENTS_A_SHARE: Final = 50_000
 MAX_SHARES: Final = 32
@@ -89,6 +90,9 @@ IS_REPLAYING: Final = "select to_regclass($1) is not null"
 SET_POSITION: Final = "update checkpoint set pos = $1, at = now()"
 MORE_MEMORY: Final = "set maintenance_work_mem = '256MB'"
 
+MADE_MEANWHILE: Final = (asyncpg.DuplicateTableError, asyncpg.UniqueViolationError)
+"""An index, by a session that outlived the rebuild that was stopped."""
+
 TABLES: Final = """
     select quote_ident(tablename)
       from pg_tables
@@ -99,12 +103,18 @@ TABLES: Final = """
 async def begin(connection: asyncpg.Connection, schema: Schema, *, head: int) -> None:
     """Make that schema with its tables, without their indexes. head: up to where the log will be replayed."""
     async with connection.transaction():
-        await connection.execute(CREATE[schema])
-        await create_tables(connection, schema)
-        await connection.execute(SAY_VERSION, views_version())
+        await create(connection, schema)
         await connection.execute(START_REPLAY)
         await connection.execute(SAY_REPLAY, head, bucket_count(head))
         await connection.execute(DROP_INDEXES)
+
+
+async def create(connection: asyncpg.Connection, schema: Schema) -> None:
+    """Make that schema with its tables, empty."""
+    async with connection.transaction():
+        await connection.execute(CREATE[schema])
+        await create_tables(connection, schema)
+        await connection.execute(SAY_VERSION, views_version())
 
 
 async def is_filled(connection: asyncpg.Connection, schema: Schema) -> bool:
@@ -135,17 +145,13 @@ class Replay:
             starts = range(0, head if missing else 0, max(EVENTS_A_SHARE, -(-head // MAX_SHARES)))
             buckets = Buckets(folder, count, missing, len(starts))
             numbers = sorted(missing - {NO_LOCATION})
+            shares = [
+                (self.log, buckets, share, range(at, min(at + starts.step, head))) for share, at in enumerate(starts)
+            ]
+            drawings = [(self.connect, self.schema, buckets, number) for number in numbers]
             async with self._workers(is_little=count == 1) as run:
-                shares = [
-                    (self.log, buckets, share, range(after, min(after + starts.step, head)))
-                    for share, after in enumerate(starts)
-                ]
-                await run("read the log", deal_share, shares)
-                await run(
-                    "draw the locations",
-                    fold_bucket,
-                    [(self.connect, self.schema, buckets, number) for number in numbers],
-                )
+                await run(deal_share, shares, partial(self._tell, "read the log", head, len(shares)))
+                await run(fold_bucket, drawings, partial(self._tell, "draw the locations", head, count))
             if NO_LOCATION in missing:
                 await self._apply_others(buckets)
                 await connection.fetch(BUCKET_DONE, NO_LOCATION)
@@ -158,21 +164,28 @@ class Replay:
 
     @asynccontextmanager
     async def _workers(self, *, is_little: bool) -> AsyncIterator[Run]:
-        """run(phase, function, calls): these calls, in other processes, and how many of them are done."""
+        """run(function, calls, tell): these calls, in other processes; tell: called with how many are left."""
         loop = asyncio.get_running_loop()
         pool = workers(is_little=is_little)
 
-        async def run(phase: str, function: Callable[..., None], calls: Sequence[tuple[object, ...]]) -> None:
+        async def run(
+            function: Callable[..., None], calls: Sequence[tuple[object, ...]], tell: Callable[[int], None]
+        ) -> None:
             running = [loop.run_in_executor(pool, function, *call) for call in calls]
-            for count, done in enumerate(asyncio.as_completed(running), start=1):
-                await done
-                self.tell(phase, count, len(calls))
+            tell(len(calls))
+            for done, next_one in enumerate(asyncio.as_completed(running), start=1):
+                await next_one
+                tell(len(calls) - done)
 
         try:
             yield run
         finally:
             # What is under way ends before its files are removed.
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+
+    def _tell(self, phase: str, events: int, parts: int, left: int) -> None:
+        """How far a phase is that goes through all events. left: of as many parts of them."""
+        self.tell(phase, events * (parts - left) // parts if left else events, events)
 
     async def _apply_others(self, buckets: Buckets) -> None:
         """What belongs to no location is little, and drawn as it always is."""
@@ -195,7 +208,8 @@ class Replay:
             try:
                 await session.execute(MORE_MEMORY)
                 for statement in waiting:
-                    await session.execute(statement)
+                    with suppress(*MADE_MEANWHILE):
+                        await session.execute(statement)
                     self.tell(phase, next(done), len(statements))
             finally:
                 await session.close()

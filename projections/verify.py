@@ -6,15 +6,17 @@ Both are brought to the same position while the live projector waits, for millis
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from projections import replay
+from projections import proof, replay
+from projections.differences import columns_of
 from projections.generations import CHECK, DROP_CHECK, HOLD_LIVE, LIVE, Refused, alone, must_be_in
 from projections.migrate import views_version
+from projections.part import Part, Some
 from projections.projector import Projector
 from projections.rebuild import bring_to
 from write_side.events.codec import Codec
@@ -26,15 +28,24 @@ if TYPE_CHECKING:
 
     from projections.bulk import Connect, Log
     from projections.consumer import Pull
+    from projections.differences import Difference
+    from projections.proof import Oracle
     from projections.replay import Tell
 
+Bring = Callable[[Projector, int], Awaitable[None]]
+"""Draws what that projector's schema lacks up to a position of the log."""
+
 # Each answers (key, what is live, what the events say) of the rows that differ; null where there is no such row.
-DIFFERING: Final[dict[str, str]] = {
+# $1: of these locations or CPOs alone; null: of all.
+OF_LOCATIONS: Final[dict[str, str]] = {
     "location_view": """
         select 'location/' || coalesce(live.id, told.id) as key,
                to_jsonb(live) as live,
                to_jsonb(told) as told
-          from views.location_view as live
+          from (
+            select *
+              from views.location_view
+             where $1::int[] is null or id = any($1)) as live
           full join views_check.location_view as told using (id)
          where live is distinct from told
          order by 1
@@ -43,7 +54,10 @@ DIFFERING: Final[dict[str, str]] = {
         select 'location/' || coalesce(told.location_id, live.location_id) as key,
                to_jsonb(live) as live,
                to_jsonb(told) as told
-          from views.evse_view as live
+          from (
+            select *
+              from views.evse_view
+             where $1::int[] is null or location_id = any($1)) as live
           full join views_check.evse_view as told using (country_code, party_id, uid_key)
          where live is distinct from told
          order by 1
@@ -52,17 +66,25 @@ DIFFERING: Final[dict[str, str]] = {
         select 'location/' || coalesce(told.location_id, live.location_id) as key,
                to_jsonb(live) as live,
                to_jsonb(told) as told
-          from views.history_view as live
+          from (
+            select *
+              from views.history_view
+             where $1::int[] is null or location_id = any($1)) as live
           full join views_check.history_view as told using (location_id, pos)
          where live is distinct from told
          order by 1
     """,
+}
+OF_CPOS: Final[dict[str, str]] = {
     "cpo_view": """
         select concat_ws('/', 'cpo', coalesce(live.country_code, told.country_code),
                          coalesce(live.party_id, told.party_id)) as key,
                to_jsonb(live) as live,
                to_jsonb(told) as told
-          from views.cpo_view as live
+          from (
+            select *
+              from views.cpo_view
+             where $1::text[] is null or country_code || '/' || party_id = any($1)) as live
           full join views_check.cpo_view as told using (country_code, party_id)
          where live is distinct from told
          order by 1
@@ -72,11 +94,16 @@ DIFFERING: Final[dict[str, str]] = {
                          coalesce(live.party_id, told.party_id)) as key,
                to_jsonb(live) as live,
                to_jsonb(told) as told
-          from views.pending_view as live
+          from (
+            select *
+              from views.pending_view
+             where $1::text[] is null or country_code || '/' || party_id = any($1)) as live
           full join views_check.pending_view as told using (country_code, party_id, name_key)
          where live is distinct from told
          order by 1
     """,
+}
+OF_PLACES: Final[dict[str, str]] = {
     "place_view": """
         select 'places' as key,
                to_jsonb(live) as live,
@@ -87,7 +114,15 @@ DIFFERING: Final[dict[str, str]] = {
          order by 1
     """,
 }
+DIFFERING: Final = {**OF_LOCATIONS, **OF_CPOS, **OF_PLACES}
 """By table. In full, since a view that is proved by a part of its columns is not proved."""
+
+SOME_LOCATIONS: Final = """
+    select id, country_code || '/' || party_id as party
+      from views.location_view
+     order by random()
+     limit $1
+"""
 
 REPAIR: Final = (
     """
@@ -159,21 +194,8 @@ NEW_GENERATION: Final = "update views.checkpoint set generation = generation + 1
 """What was remembered of the mended rows is not theirs any more, and the projector begins again at the checkpoint."""
 
 SNAPSHOT: Final = "select 1"
+SEARCH_LIVE: Final = "set local search_path = views, public"
 PREFETCH: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One column of one row that is not what the events say. key: `location/ID`, `cpo/COUNTRY/PARTY` or `places`.
-
-    live, told: what the views have and what the events say; both whole rows, as JSON, where one of them is missing.
-    """
-
-    key: str
-    table: str
-    column: str
-    live: str | None
-    told: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,76 +207,111 @@ class Verify:
     pull: Pull
     folder: Path
     tell: Tell
+    oracle: Oracle
 
-    async def differences(self) -> AsyncIterator[Difference]:
-        """Everything in which the live views are not what the events say. raises: Refused."""
-        session = await self.connect()
-        try:
-            await alone(session)
-            await self._replay(session)
+    async def differences(self, *, sample: int | None = None) -> AsyncIterator[Difference]:
+        """Everything in which the live views are not what the events say. raises: Refused.
+
+        sample: look at so many locations, taken by chance, and their CPOs alone; the rows of all are counted then
+        """
+        async with self._alone() as session:
+            some = None if sample is None else await _sample(session, sample)
+            bring = await self._draw(session, some)
             async with session.transaction(isolation="repeatable_read", readonly=True):
-                await self._at_one_position(session)
-                for table, differing in DIFFERING.items():
-                    self.tell(f"compare {table}", 0, 1)
-                    async for row in session.cursor(differing, prefetch=PREFETCH):
+                position = await self._at_one_position(session, bring)
+                if some is not None:
+                    await session.execute(SEARCH_LIVE)
+                    for difference in await proof.differences_of_all(session, self.oracle, position):
+                        yield difference
+                asked = _asked(some)
+                for count, (table, whose) in enumerate(asked.items()):
+                    self.tell("compare", count, len(asked))
+                    async for row in session.cursor(DIFFERING[table], *whose, prefetch=PREFETCH):
                         for difference in columns_of(table, *row):
                             yield difference
-                    self.tell(f"compare {table}", 1, 1)
-            await session.execute(DROP_CHECK)
-        finally:
-            await session.close()
+                self.tell("compare", len(asked), len(asked))
 
     async def repair(self, keys: Sequence[str]) -> None:
         """Make the rows of these keys what the events say, and no other. raises: Refused, also for an unknown key."""
-        location_ids, parties, has_places = _subjects(keys)
-        session = await self.connect()
-        try:
-            await alone(session)
-            await self._replay(session)
-            projector = Projector(self.connect, Codec(), schema=CHECK)
-            try:
-                await projector.lead()
+        some, has_places = _subjects(keys)
+        async with self._alone() as session:
+            bring = await self._draw(session, None if has_places else some)
+            async with self._drawing() as projector:
+                await bring(projector, (await must_be_in(session, LIVE)).position)
                 async with session.transaction():
-                    await bring_to(projector, self.pull, await session.fetchval(HOLD_LIVE))
+                    await bring(projector, await session.fetchval(HOLD_LIVE))
                     for statement in REPAIR:
-                        await session.execute(statement, location_ids)
+                        await session.execute(statement, some.location_ids)
                     for statement in REPAIR_CPOS:
-                        await session.execute(statement, parties)
+                        await session.execute(statement, some.parties)
                     if has_places:
                         await session.execute(REPAIR_PLACES)
                     await session.execute(NEW_GENERATION)
-            finally:
-                projector.close()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """The session of the only one who builds or compares; what was drawn to compare with is removed at its end."""
+        session = await self.connect()
+        try:
+            await alone(session)
+            live = await must_be_in(session, LIVE)
+            if live.version != views_version():
+                raise Refused(f"the live views were made by another version of the code ({live.version}): rebuild them")
+            await session.execute(DROP_CHECK)
+            yield session
             await session.execute(DROP_CHECK)
         finally:
             await session.close()
 
-    async def _replay(self, session: asyncpg.Connection[Any]) -> None:
-        live = await must_be_in(session, LIVE)
-        if live.version != views_version():
-            raise Refused(f"the live views were made by another version of the code ({live.version}): rebuild them")
-        await session.execute(DROP_CHECK)
-        await replay.begin(session, CHECK, head=live.position)
+    async def _draw(self, session: asyncpg.Connection[Any], some: Some | None) -> Bring:
+        """Draw all views, or begin to draw those of some. returns: what brings them up to a position."""
+        if some is not None:
+            await replay.create(session, CHECK)
+            return Part(self.log, some, self.tell).bring_to
+        await replay.begin(session, CHECK, head=(await must_be_in(session, LIVE)).position)
         with tempfile.TemporaryDirectory(prefix="verify-", dir=self.folder) as folder:
             await replay.Replay(CHECK, self.connect, self.log, self.tell).fill(Path(folder))
+        return lambda projector, position: bring_to(projector, self.pull, position)
 
-    async def _at_one_position(self, snapshot: asyncpg.Connection[Any]) -> None:
-        """Take the session's snapshot when both are at one position."""
+    @asynccontextmanager
+    async def _drawing(self) -> AsyncIterator[Projector]:
         projector = Projector(self.connect, Codec(), schema=CHECK)
-        holder = await self.connect()
         try:
             await projector.lead()
-            await bring_to(projector, self.pull, (await must_be_in(holder, LIVE)).position)
-            async with holder.transaction():
-                await bring_to(projector, self.pull, await holder.fetchval(HOLD_LIVE))
-                await snapshot.execute(SNAPSHOT)
+            yield projector
         finally:
             projector.close()
+
+    async def _at_one_position(self, snapshot: asyncpg.Connection[Any], bring: Bring) -> int:
+        """Take the session's snapshot when both are at one position. returns: which."""
+        holder = await self.connect()
+        try:
+            async with self._drawing() as projector:
+                await bring(projector, (await must_be_in(holder, LIVE)).position)
+                async with holder.transaction():
+                    position: int = await holder.fetchval(HOLD_LIVE)
+                    await bring(projector, position)
+                    await snapshot.execute(SNAPSHOT)
+                    return position
+        finally:
             await holder.close()
 
 
-def _subjects(keys: Sequence[str]) -> tuple[list[int], list[str], bool]:
-    """Locations, CPOs, and whether the counts of places are meant. raises: Refused."""
+async def _sample(session: asyncpg.Connection[Any], size: int) -> Some:
+    rows = await session.fetch(SOME_LOCATIONS, size)
+    return Some([row["id"] for row in rows], list({row["party"] for row in rows}))
+
+
+def _asked(some: Some | None) -> dict[str, tuple[object, ...]]:
+    """What to ask, by table: parameters of DIFFERING."""
+    location_ids, parties = (None, None) if some is None else (some.location_ids, some.parties)
+    asked: dict[str, tuple[object, ...]] = dict.fromkeys(OF_LOCATIONS, (location_ids,))
+    asked |= dict.fromkeys(OF_CPOS, (parties,))
+    return asked if some is not None else asked | dict.fromkeys(OF_PLACES, ())
+
+
+def _subjects(keys: Sequence[str]) -> tuple[Some, bool]:
+    """Locations and CPOs, and whether the counts of places are meant. raises: Refused."""
     location_ids: list[int] = []
     parties: list[str] = []
     for key in keys:
@@ -265,20 +322,4 @@ def _subjects(keys: Sequence[str]) -> tuple[list[int], list[str], bool]:
             parties.append(rest)
         elif key != "places":
             raise Refused(f"{key}: expected location/ID, cpo/COUNTRY/PARTY or places, as `emsp verify` names them")
-    return location_ids, parties, "places" in keys
-
-
-def columns_of(table: str, key: str, live: str | None, told: str | None) -> Sequence[Difference]:
-    """What differs of one row, column by column."""
-    if live is None or told is None:
-        return [Difference(key, table, "*", live, told)]
-    found, expected = orjson.loads(live), orjson.loads(told)
-    return [
-        Difference(key, table, column, _text(found[column]), _text(expected[column]))
-        for column in found
-        if found[column] != expected[column]
-    ]
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return Some(location_ids, parties), "places" in keys

@@ -13,7 +13,8 @@ from api import projecting
 from api.connections import Databases as Urls
 from api.settings import Settings
 from projections import migrate
-from projections.generations import LIVE, OLD, Refused, generation_in
+from projections.generations import LIVE, NEXT, OLD, Refused, generation_in
+from projections.proof import Untrue
 from projections.verify import DIFFERING
 from tests.support.client import Cpo, a_location, an_evse
 from tests.support.csv_files import a_csv, a_row
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from projections.differences import Difference
     from projections.rebuild import Rebuild
     from projections.replay import Tell
-    from projections.verify import Difference, Verify
+    from projections.verify import Verify
     from tests.support.databases import Databases
 
 LOCATIONS = 60
@@ -89,9 +91,9 @@ async def verifying(emsp: Service, folder: Path) -> AsyncIterator[Verify]:
         yield views
 
 
-async def differences(emsp: Service, folder: Path) -> list[Difference]:
+async def differences(emsp: Service, folder: Path, *, sample: int | None = None) -> list[Difference]:
     async with verifying(emsp, folder) as views:
-        return [one async for one in views.differences()]
+        return [one async for one in views.differences(sample=sample)]
 
 
 async def rows(emsp: Service) -> list[tuple[Any, ...]]:
@@ -171,11 +173,47 @@ async def test_one_that_was_stopped_goes_on(
         live = await views.run()
     assert live.number == 2
     if phase == "make the indexes":
-        assert not [one for one in told if one[0] in {"read the log", "draw the locations"}]
+        assert not [one for one in told if one[0] in {"read the log", "draw the locations"} and one[1] < one[2]]
     await until_drawn(emsp)
     assert len(await rows(emsp)) == len(before) + 1  # the change of A2 in the history
     assert await differences(emsp, tmp_path) == []
     assert list(tmp_path.glob("rebuild-*")) == []
+
+
+WRONG = {
+    "update views_next.location_view set head = overlay(head placing '~' from 60) where id = 5": "location/5",
+    "update views_next.location_view set evses = replace(evses, 'BLOCKED', 'OFFLINE')": "location/1",
+    "delete from views_next.evse_view where uid_key = 'b9'": "all",
+    "update views_next.evse_view set revision = revision - 1 where uid_key = 'a7'": "all",
+    "delete from views_next.history_view where location_id = 8 and uid = ''": "all",
+    "update views_next.place_view set locations = locations + 1 where city = 'Makati'": "all",
+}
+
+
+async def test_what_was_built_wrongly_does_not_go_live(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    before = await rows(emsp)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(phase: str, _done: int, _total: int) -> None:
+        if phase == "compare with the log":
+            raise Stopped
+
+    for damage, key in WRONG.items():
+        async with rebuilding(emsp, tmp_path, stop) as views:
+            with pytest.raises(Stopped):
+                await views.run()
+        assert await emsp.store.execute(damage) not in {"UPDATE 0", "DELETE 0"}
+        async with rebuilding(emsp, tmp_path) as views:
+            with pytest.raises(Untrue) as refused:
+                await views.run()
+        assert key in {one.key for one in refused.value.differences}
+        assert await generation_in(emsp.store, NEXT) is None
+        assert await rows(emsp) == before
+    async with rebuilding(emsp, tmp_path) as views:
+        assert (await views.run()).number == 2
+    assert await rows(emsp) == before
 
 
 async def test_back_and_forth(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
@@ -246,6 +284,7 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
     await emsp.store.execute("update views.pending_view set evse_count = 5")
     await emsp.store.execute("update views.history_view set actor = 'nobody' where uid = 'A3' and before is not null")
     await emsp.store.execute("delete from views.history_view where uid = 'B4'")
+    await emsp.store.execute("update views.cpo_view set details = overlay(details placing '~' from 40)")
     found = await differences(emsp, tmp_path)
     assert {(one.key, one.table, one.column) for one in found} == {
         ("location/5", "location_view", "head"),
@@ -255,9 +294,19 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
         ("location/5", "history_view", "*"),
         ("places", "place_view", "locations"),
         (f"cpo/PH/{cpo.party_id}", "pending_view", "evse_count"),
+        (f"cpo/PH/{cpo.party_id}", "cpo_view", "details"),
     }
+    of_some = await differences(emsp, tmp_path, sample=1_000)
+    assert {one for one in of_some if one.key != "all"} == {one for one in found if one.key != "places"}
+    assert {(one.key, one.table) for one in of_some if one.key == "all"} == {
+        ("all", "evse_view"),
+        ("all", "history_view"),
+        ("all", "place_view"),
+    }
+    generation = await emsp.store.fetchval("select generation from views.checkpoint")
     async with verifying(emsp, tmp_path) as views:
         await views.repair(["location/4", "location/5", "location/8"])
+        assert await emsp.store.fetchval("select generation from views.checkpoint") == generation + 1
         assert {one.key for one in await differences(emsp, tmp_path)} == {
             "location/10",
             "places",
