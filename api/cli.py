@@ -10,7 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from api import cpo_commands, rebuild_commands, reports, roles
+from api import cpo_commands, dead_letter_commands, rebuild_commands, reports, roles
 from api.clients import WrongClients
 from api.compose import first_client
 from api.demo.calls import DemoFailed
@@ -20,6 +20,7 @@ from api.log import set_up_logging
 from api.migrate import ChangedMigration
 from api.settings import WrongSettings, read_settings
 from ocpi.identifiers import Party
+from projections.dead_letters import StillPoison
 from projections.generations import Refused
 from write_side.commands.wishes import ResetPassword, RotateTokenC
 from write_side.domain.errors import ForgottenCpo, UnknownCpo
@@ -39,6 +40,9 @@ app = typer.Typer(
 cpo = typer.Typer(help="Replace a CPO's secrets: it gets new ones by mail, and its sessions end.", no_args_is_help=True)
 app.add_typer(cpo, name="cpo")
 
+dead_letters = typer.Typer(help="Events that no projection could draw, by key.", no_args_is_help=True)
+app.add_typer(dead_letters, name="dead-letters")
+
 EXPECTED = (
     WrongSettings,
     WrongClients,
@@ -49,6 +53,7 @@ EXPECTED = (
     reports.UnknownStream,
     roles.NotReady,
     Refused,
+    StillPoison,
     rebuild_commands.ViewsDiffer,
     cpo_commands.Unanswered,
     UnknownCpo,
@@ -174,6 +179,43 @@ def forget(
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Forget the contact of {party}? This can't be undone.", abort=True)
     _run(lambda settings: cpo_commands.forget(settings, party))
+
+
+KEY = typer.Argument(metavar="KEY", help="location/ID or cpo/COUNTRY/PARTY, as `list` names it")
+
+
+@dead_letters.command("list")
+def list_dead_letters() -> None:
+    """What is parked: keys whose events wait, and why."""
+    _run(dead_letter_commands.print_keys)
+
+
+@dead_letters.command("show")
+def show_dead_letters(key: Annotated[str, KEY]) -> None:
+    """The events that wait under a key, with what its projection raised."""
+    _run(lambda settings: dead_letter_commands.print_letters(settings, key))
+
+
+@dead_letters.command("retry")
+def retry_dead_letters(
+    keys: Annotated[list[str] | None, KEY] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="every key that is parked")] = False,
+) -> None:
+    """Draw the events of a key, in order, once the code is mended; a key is drawn whole or stays parked."""
+    if every == bool(keys):
+        raise typer.BadParameter("name keys, or --all")
+    _run(lambda settings: dead_letter_commands.retry(settings, keys or [], every=every))
+
+
+@dead_letters.command("drop")
+def drop_dead_letters(
+    keys: Annotated[list[str], KEY], *, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False
+) -> None:
+    """Forget the events of a key without drawing them: what they changed is missing in the views until a repair."""
+    if not yes:
+        typer.confirm(f"Drop what waits under {', '.join(keys)}? The views stay without it.", abort=True)
+    _run(lambda settings: dead_letter_commands.drop(settings, keys))
 
 
 @app.command()

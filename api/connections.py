@@ -101,9 +101,9 @@ async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def one_session(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """One session, closed at the end."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+async def one_session(url: str, **settings: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """One session, closed at the end. settings: of PostgreSQL."""
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
     try:
         yield connection
     finally:

@@ -50,12 +50,8 @@ def count_consumer(registry: CollectorRegistry, state: ConsumerState) -> None:
     _gauge(registry, "emsp_projector_events", "events applied by this process", lambda: state.events)
     _gauge(registry, "emsp_projector_pulled_events", "of these, pulled from the log", lambda: state.pulled)
     _gauge(registry, "emsp_projector_failures", "times it had to begin again", lambda: state.failures)
-    _gauge(
-        registry,
-        "emsp_projector_poison_position",
-        "position of the event that can't be applied, or 0",
-        lambda: state.poison_position or 0,
-    )
+    _gauge(registry, "emsp_projector_parked_keys", "keys with dead letters", lambda: state.parked_keys)
+    _gauge(registry, "emsp_projector_letters", "events that wait in dead letters", lambda: state.letters)
 
 
 def count_outbox(registry: CollectorRegistry, state: OutboxState) -> None:

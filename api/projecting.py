@@ -13,6 +13,7 @@ from api.connections import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, Connector, o
 from api.oracle import StoreOracle
 from projections.bus import queue_of
 from projections.consumer import Consumer
+from projections.dead_letters import DeadLetters
 from projections.projector import Projector
 from projections.rebuild import Rebuild
 from projections.verify import Verify
@@ -100,6 +101,13 @@ async def views_verify(settings: Settings, urls: Databases, tell: Tell) -> Async
             tell,
             StoreOracle(session),
         )
+
+
+@asynccontextmanager
+async def dead_letters(urls: Databases) -> AsyncIterator[DeadLetters]:
+    """What is parked of the live views."""
+    async with one_session(urls.read_model, search_path="views, public") as session:
+        yield DeadLetters(session)
 
 
 @asynccontextmanager

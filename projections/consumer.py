@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import structlog
 
 from projections.bus import BrokerOutOfReach
+from projections.letter_table import Unparkable, is_of_the_event
 from projections.projector import Overtaken
 from write_side.events.ranges import range_of
 
@@ -34,6 +35,9 @@ FIRST_EVENT_S: Final = 50e-6
 SHORTEST_EVENT_S: Final = 1e-6
 """What folding an event takes, before it was measured and at the least."""
 
+TRIES: Final = 3
+"""How often an event is tried alone before it is parked; each time upon fresh rows, which somebody may be mending."""
+
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 15.0
 
@@ -51,19 +55,29 @@ class ConsumerState:
     """What readiness and metrics say of a projector; it alone writes here, anybody reads.
 
     head: the last position it has heard of; lag is head minus checkpoint. error: what holds it up now, None when
-    nothing does; poison_position: the event that can't be projected. is_bus_away: the log is asked every second.
+    nothing does. parked_keys, letters: what is set aside. is_bus_away: the log is asked every second.
     """
 
     is_leading: bool = False
     checkpoint: int = 0
     head: int = 0
     error: str | None = None
-    poison_position: int | None = None
+    parked_keys: int = 0
+    letters: int = 0
     is_bus_away: bool = False
     events: int = 0
     batches: int = 0
     pulled: int = 0
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Poison:
+    """An event that was tried alone. trouble: what the projection raised the last time."""
+
+    position: int
+    trouble: Exception
+    tries: int
 
 
 class Consumer:
@@ -95,6 +109,9 @@ class Consumer:
         self._subscription: Subscription | None = None
         self._held: Delivery | None = None
         self._event_s = FIRST_EVENT_S
+        self._most = MAX_BATCH
+        self._drawing: Sequence[Recorded] = ()
+        self._poison: _Poison | None = None
 
     async def run(self) -> None:
         """Lead when it can be had, follow the bus, and begin again at the checkpoint after any failure."""
@@ -103,13 +120,14 @@ class Consumer:
             while True:
                 began_at = self.state.checkpoint
                 try:
-                    if await self._lead():
-                        await self._follow()
+                    await self._follow()
                     await asyncio.sleep(self._standby_s)
                 except Overtaken:
                     LOG.warning("projector.overtaken", checkpoint=self.state.checkpoint)
                     await asyncio.sleep(FIRST_PAUSE_S)
                 except Exception as trouble:  # noqa: BLE001 - the consumer's loop: one of the three places that may
+                    if self._narrowed(trouble):
+                        continue
                     self._failed(trouble)
                     pause_s = FIRST_PAUSE_S if self.state.checkpoint > began_at else min(2 * pause_s, LONGEST_PAUSE_S)
                     await asyncio.sleep(pause_s)
@@ -124,16 +142,18 @@ class Consumer:
             LOG.info("projector.leads" if leads else "projector.stands_by", checkpoint=self._projector.checkpoint)
         self.state.is_leading = leads
         if leads:
-            self.state.checkpoint = self._projector.checkpoint
+            self._tell()
         else:
             # Stands by: what held it up is the leader's now.
-            self.state.error = self.state.poison_position = None
+            self.state.error = None
             await self._unsubscribe()
         return leads
 
     async def _follow(self) -> None:
-        while True:
-            # At the start, after trouble, a reconnect and silence: what does the log have that the bus did not bring?
+        self._drawing = ()
+        # At the start, after trouble, a reconnect and silence: what does the log have that the bus did not bring? And
+        # are these still the views that they were, with the same keys parked?
+        while await self._lead():
             await self._catch_up()
             await self._done_with_held()
             while deliveries := await self._collect():
@@ -210,23 +230,59 @@ class Consumer:
     async def _apply(self, events: Sequence[Recorded]) -> None:
         rest = events
         while rest:
-            batch, rest = self._cut(rest)
-            busy_s = await self._projector.apply(batch)
-            self._event_s = max(busy_s / len(batch), 0.8 * self._event_s, SHORTEST_EVENT_S)
-            self.state.checkpoint = self._projector.checkpoint
+            size = self._size()
+            batch, rest = rest[:size], rest[size:]
+            self._drawing = batch
+            if self._poison is not None and self._tries_of(batch) >= TRIES:
+                await self._park(batch[0], self._poison)
+            else:
+                busy_s = await self._projector.apply(batch)
+                self._event_s = max(busy_s / len(batch), 0.8 * self._event_s, SHORTEST_EVENT_S)
+                self._most = min(2 * self._most, MAX_BATCH)
+            self._drawing = ()
             self.state.events += len(batch)
             self.state.batches += 1
+            self._tell()
             self._recovered()
 
-    def _cut(self, events: Sequence[Recorded]) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
-        size = MAX_BATCH
-        if self._max_batch_s is not None:
-            size = max(1, min(size, int(self._max_batch_s / self._event_s)))
-        poison = self.state.poison_position
-        if poison is not None and events[0].position < poison:
-            # All that comes before the poison goes into the views; the poison is then met alone.
-            size = min(size, poison - events[0].position)
-        return events[:size], events[size:]
+    def _size(self) -> int:
+        if self._max_batch_s is None:
+            return self._most
+        return max(1, min(self._most, int(self._max_batch_s / self._event_s)))
+
+    def _narrowed(self, trouble: Exception) -> bool:
+        """Whether an event is to blame, and the next try says more: half of the batch, or the same one again."""
+        batch = self._drawing
+        if not batch or isinstance(trouble, Unparkable) or not is_of_the_event(trouble):
+            return False
+        self._most = max(1, len(batch) // 2)
+        if len(batch) > 1:
+            return True
+        tries = 1 + self._tries_of(batch)
+        self._poison = _Poison(batch[0].position, trouble, tries)
+        return tries <= TRIES
+
+    def _tries_of(self, batch: Sequence[Recorded]) -> int:
+        poison = self._poison
+        return 0 if poison is None or poison.position != batch[0].position else poison.tries
+
+    async def _park(self, event: Recorded, poison: _Poison) -> None:
+        """raises: Unparkable, and then everything stands still until this code is another."""
+        key = await self._projector.park(event, poison.trouble, tries=poison.tries)
+        self._poison = None
+        LOG.error(
+            "projector.parked",
+            key=key,
+            position=event.position,
+            topic=event.topic,
+            tries=poison.tries,
+            exc_info=poison.trouble,
+        )
+
+    def _tell(self) -> None:
+        projector = self._projector
+        self.state.checkpoint = projector.checkpoint
+        self.state.parked_keys, self.state.letters = len(projector.parked), sum(projector.parked.values())
 
     def _failed(self, trouble: Exception) -> None:
         state = self.state
@@ -234,27 +290,20 @@ class Consumer:
         is_news = state.error != said
         state.failures += 1
         state.error = said
-        poison = self._projector.folding
-        if poison is None:
-            self._projector.close()
-        else:
-            state.poison_position = poison
+        self._projector.close()
         # Said at every try, since nothing goes on meanwhile; where it comes from is said once.
         LOG.error(
             "projector.stopped",
             checkpoint=state.checkpoint,
-            poison=poison,
             failures=state.failures,
             trouble=said,
             exc_info=trouble if is_news else None,
         )
 
     def _recovered(self) -> None:
-        state = self.state
-        if state.error is None or (state.poison_position is not None and state.checkpoint < state.poison_position):
-            return
-        LOG.info("projector.goes_on", checkpoint=state.checkpoint, after=state.error)
-        state.error = state.poison_position = None
+        if self.state.error is not None:
+            LOG.info("projector.goes_on", checkpoint=self.state.checkpoint, after=self.state.error)
+            self.state.error = None
 
 
 def events_behind(position: int, ranges: Iterable[Range]) -> tuple[Recorded, ...]:

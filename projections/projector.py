@@ -5,13 +5,15 @@ PROJECTIONS says for every event that can happen which function draws it. No sid
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocpi.identifiers import Party
-from projections import cpos, history, locations, pending, view_tables
+from projections import cpos, history, letter_table, locations, pending, view_tables
 from projections.generations import LIVE, OLD, generation_in
+from projections.letter_table import Letter, key_of
 from projections.migrate import views_version
 from write_side.events.cpo import CpoForgotten, CpoLogoChanged, CpoPasswordReset, CpoRegistered, CpoTokenCRotated
 from write_side.events.evse import ConnectorStatusChanged, EvseRegistered, EvseStatusChanged
@@ -24,7 +26,7 @@ from write_side.events.location import (
 from write_side.events.pending import LocationsStaged, StagedLocationsApproved, StagedLocationsRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     import asyncpg
     from eventsourcing.domain import DomainEvent
@@ -112,12 +114,12 @@ class Projector:
     connect opens a session; schema: where the views are, or None: live where this code made them, else those before.
     (After a rebuild by other code, that one draws what is live, and this one goes on with what it may be gone back to.)
     checkpoint: the last position that is in the views, as this process knows it.
-    folding: the position that was being folded last; after a failed fold, the poison.
+    parked: how many events wait in the dead letters, by key: they are not in the views, nor is what follows of the key.
     """
 
     def __init__(self, connect: Connect, codec: Codec, *, schema: Schema | None = None) -> None:
         self.checkpoint = 0
-        self.folding: int | None = None
+        self.parked: dict[str, int] = {}
         self._connect = connect
         self._codec = codec
         self._wanted = schema
@@ -131,7 +133,6 @@ class Projector:
 
         raises: what asyncpg raises when the database is out of reach
         """
-        self.folding = None
         if self._connection is None or self._connection.is_closed():
             self._is_leading = False
             self._connection = await self._connect()
@@ -149,6 +150,7 @@ class Projector:
         if row is None:
             raise Overtaken
         self._generation, self.checkpoint = row["generation"], row["pos"]
+        self.parked = await letter_table.counts(self._connection)
         return True
 
     async def _made_by_this_code(self, connection: asyncpg.Connection) -> Schema | None:
@@ -172,43 +174,69 @@ class Projector:
     async def apply(self, events: Sequence[Recorded]) -> float:
         """Draws these events, which follow the checkpoint without a hole, and moves it behind them.
 
-        All or nothing. Answers the seconds for which it held the event loop.
-        raises: Overtaken · what the codec or a projection raises: `folding` is then the position of the poison
+        All or nothing. Events of a parked key join its letters. Answers the seconds for which it held the event loop.
+        raises: Overtaken · what the codec or a projection raises
         """
+        began = perf_counter()
+        letters = self._letters_among(events) if self.parked else []
+        waiting = {letter.event.position for letter in letters}
+        decoded = decode((event for event in events if event.position not in waiting), self._codec)
+        busy_s = perf_counter() - began
+        async with self._moving(events[-1].position) as connection:
+            busy_s += await draw_all(connection, decoded)
+            await letter_table.add(connection, letters)
+        for letter in letters:
+            self.parked[letter.key] += 1
+        return busy_s
+
+    def _letters_among(self, events: Sequence[Recorded]) -> list[Letter]:
+        return [Letter(key, event) for event in events if (key := key_of(event)) is not None and key in self.parked]
+
+    async def park(self, event: Recorded, trouble: Exception, *, tries: int) -> str:
+        """Sets aside the event that follows the checkpoint, which can't be drawn, and with it what follows of its key.
+
+        Answers the key. raises: Overtaken; Unparkable where nobody can say what the event is about
+        """
+        letter = letter_table.letter_of(event, trouble, tries=tries)
+        async with self._moving(event.position) as connection:
+            await letter_table.add(connection, [letter])
+            generation = await letter_table.tell_readers(connection)
+        self._generation = generation
+        self.parked[letter.key] = 1
+        return letter.key
+
+    @asynccontextmanager
+    async def _moving(self, last: int) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction that moves the checkpoint there. raises: Overtaken."""
         if self._connection is None:
             raise Overtaken
-        began = perf_counter()
-        decoded = self._decode(events)
-        location_ids, parties = _subjects(event for event, _ in decoded)
-        busy_s = perf_counter() - began
-        last = events[-1].position
         async with self._connection.transaction():
             if not await self._connection.fetch(MOVE_CHECKPOINT, self._generation, self.checkpoint, last):
                 raise Overtaken
-            drawings = await view_tables.load(self._connection, location_ids, parties)
-            began = perf_counter()
-            self._fold(drawings, decoded)
-            changes = view_tables.changes_of(drawings)
-            busy_s += perf_counter() - began
-            await view_tables.write(self._connection, changes)
+            yield self._connection
         self.checkpoint = last
-        return busy_s
 
-    def _decode(self, events: Sequence[Recorded]) -> list[tuple[Any, Recorded]]:
-        decoded = []
-        for recorded in events:
-            self.folding = recorded.position
-            event = self._codec.decode(recorded)
-            if not isinstance(PROJECTIONS[type(event)], Ignored):
-                decoded.append((event, recorded))
-        self.folding = None
-        return decoded
 
-    def _fold(self, drawings: Drawings, decoded: Sequence[tuple[Any, Recorded]]) -> None:
-        for event, recorded in decoded:
-            self.folding = recorded.position
-            draw_recorded(drawings, event, recorded)
-        self.folding = None
+def decode(events: Iterable[Recorded], codec: Codec) -> list[tuple[DomainEvent, Recorded]]:
+    """Those that a view shows, each with its record. raises: what the codec raises."""
+    decoded = ((codec.decode(recorded), recorded) for recorded in events)
+    return [one for one in decoded if not isinstance(PROJECTIONS[type(one[0])], Ignored)]
+
+
+async def draw_all(connection: asyncpg.Connection, decoded: Sequence[tuple[DomainEvent, Recorded]]) -> float:
+    """Draws these into the rows, in the caller's transaction, which holds the checkpoint.
+
+    Answers the seconds for which it held the event loop. raises: what a projection raises, and RowsMissing
+    """
+    location_ids, parties = _subjects(event for event, _ in decoded)
+    drawings = await view_tables.load(connection, location_ids, parties)
+    began = perf_counter()
+    for event, recorded in decoded:
+        draw_recorded(drawings, event, recorded)
+    changes = view_tables.changes_of(drawings)
+    busy_s = perf_counter() - began
+    await view_tables.write(connection, changes)
+    return busy_s
 
 
 def _subjects(events: Iterable[Any]) -> tuple[set[int], set[Party]]:

@@ -120,3 +120,17 @@ create table pending_view (              -- what CPOs have staged and not yet ap
 );
 
 create index pending_in_order on pending_view (country_code, party_id, staged_pos, nr);
+
+create table dead_letter (               -- events that are not in the rows above (projections/letter_table.py)
+    pos bigint primary key,
+    key text not null,                   -- what is parked: `location/ID` or `cpo/COUNTRY/PARTY`
+    party text not null,
+    topic text not null,
+    event bytea not null,                -- a range of this one event, as the bus carries it
+    parked_at timestamptz not null default now(),
+    error text,                          -- of the first of its key: what the projection raised; the others wait behind it
+    raised_in text,                      -- and where
+    tries integer not null default 0     -- and how often it was tried
+);
+
+create index dead_letter_of_key on dead_letter (key, pos);

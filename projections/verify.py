@@ -184,6 +184,10 @@ REPAIR_CPOS: Final = (
      where country_code || '/' || party_id = any($1::text[])
     """,
 )
+REPAIR_LETTERS: Final = """
+    delete from views.dead_letter
+          where key = any($1::text[])
+"""
 REPAIR_PLACES: Final = """
     delete from views.place_view;
     insert into views.place_view
@@ -244,6 +248,7 @@ class Verify:
                         await session.execute(statement, some.location_ids)
                     for statement in REPAIR_CPOS:
                         await session.execute(statement, some.parties)
+                    await session.execute(REPAIR_LETTERS, keys)
                     if has_places:
                         await session.execute(REPAIR_PLACES)
                     await session.execute(NEW_GENERATION)

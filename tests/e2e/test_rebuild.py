@@ -12,25 +12,10 @@ import asyncpg
 from tests.support import processes
 from tests.support.client import a_location, an_evse
 from tests.support.databases import Databases
-from tests.support.emsp import EMSP, Emsp, client_of, deployment
+from tests.support.emsp import EMSP, client_of, deployment
 from tests.support.world import KEYS
 
 ASKED = "{ find_ev_locations { id name evses { uid status } } }"
-
-
-async def fails(emsp: Emsp, *arguments: str) -> str:
-    """What a command says that ends with 1."""
-    process = await asyncio.create_subprocess_exec(
-        EMSP,
-        *arguments,
-        cwd=emsp.folder,
-        env=emsp.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 1, said.decode()
-    return said.decode()
 
 
 async def test_rebuild_verify_and_back_beside_a_running_service(tmp_path: Path) -> None:
@@ -41,7 +26,7 @@ async def test_rebuild_verify_and_back_beside_a_running_service(tmp_path: Path) 
             cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "var/mail")
             pushed = await client.push_locations(cpo, [a_location(f"Mall {n}", an_evse(f"A{n}")) for n in range(20)])
             before = await client.ask(ASKED, Emsp_Min_Position=str(pushed.position))
-            assert "no views_old" in await fails(emsp, "rebuild", "--back")
+            assert "no views_old" in await emsp.failed("rebuild", "--back")
             assert "Live: generation 2" in await emsp.command("rebuild")
             assert await client.ask(ASKED) == before
             assert "what the events say" in await emsp.command("verify")
@@ -50,7 +35,7 @@ async def test_rebuild_verify_and_back_beside_a_running_service(tmp_path: Path) 
             changed = await client.push_status(cpo, "A1", "CHARGING")
             after = await client.ask(ASKED, Emsp_Min_Position=str(changed.position))
             assert after != before
-            assert "expected location/ID" in await fails(emsp, "verify", "--repair", "rubbish")
+            assert "expected location/ID" in await emsp.failed("verify", "--repair", "rubbish")
         assert emsp.stop("run") == 0, emsp.logs()
         # Nobody runs: the embedded database is started for the command, and stopped again.
         assert "what the events say" in await emsp.command("verify")

@@ -476,25 +476,25 @@ async def test_a_crash_between_commit_and_ack_applies_nothing_twice(way: Way, mo
             assert consumer.state.events == 1
 
 
-async def test_a_poison_event_stops_the_projector_loudly_and_nothing_is_skipped(
-    way: Way, log_lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("projections.consumer.LONGEST_PAUSE_S", 0.1)
-    await way.append(*BEGIN, *changes("CHARGING"), *changes("CHARGING", uid="NOBODY"), *changes("BLOCKED"))
+async def test_a_poison_event_parks_its_location_and_nothing_else(way: Way, log_lines: list[EventDict]) -> None:
+    others = (location_registered(2), evse_registered("C3", 2))
+    await way.append(*BEGIN, *others, *changes("CHARGING"), *changes("CHARGING", uid="NOBODY"), *changes("BLOCKED"))
     async with way.publishing(), way.consuming() as consumer:
-        await until(lambda: consumer.state.failures >= 3)
-        assert await way.checkpoint() == 4
+        await until_equal(way.checkpoint, 8)
         assert (await way.statuses())["a1"] == "CHARGING"
-        assert (consumer.state.poison_position, consumer.state.error) == (5, "KeyError: 'nobody'")
-        said = [line for line in log_lines if line["event"] == "projector.stopped"]
-        assert len(said) >= 3
-        assert all(line["trouble"] == "KeyError: 'nobody'" and line["poison"] == 5 for line in said)
-        # Mended: here by an EVSE of that name in the views, in life by a new version of the program.
-        await way.pool.execute("update views.evse_view set uid_key = 'nobody' where uid_key = 'b2'")
-        await way.pool.execute("update views.location_view set evses = replace(evses, '\"B2\"', '\"NOBODY\"')")
-        await until_equal(way.checkpoint, 6)
-        await until(lambda: consumer.state.error is None)
-        assert consumer.state.poison_position is None
+        last = await way.append(*changes("RESERVED"), evse_status_changed("OFFLINE", "C3", 2))
+        await until_equal(way.checkpoint, last)
+        assert await way.statuses() == {"a1": "CHARGING", "b2": "AVAILABLE", "c3": "OFFLINE"}
+        assert (consumer.state.parked_keys, consumer.state.letters) == (1, 3)
+        assert (consumer.state.error, consumer.state.failures) == (None, 0)
+    (said,) = [line for line in log_lines if line["log_level"] == "error"]
+    assert (said["event"], said["key"], said["position"], said["tries"]) == ("projector.parked", "location/1", 7, 3)
+    letters = await way.pool.fetch("select pos, key, error from views.dead_letter order by pos")
+    assert [tuple(row) for row in letters] == [
+        (7, "location/1", "KeyError: 'nobody'"),
+        (8, "location/1", None),
+        (9, "location/1", None),
+    ]
 
 
 async def test_an_event_of_an_unknown_kind_stops_the_projector(way: Way) -> None:
@@ -508,8 +508,8 @@ async def test_an_event_of_an_unknown_kind_stops_the_projector(way: Way) -> None
     async with way.consuming() as consumer:
         await until(lambda: consumer.state.failures >= 1)
         await until_equal(way.checkpoint, 3)
-        assert consumer.state.poison_position == 4
-        assert "tomorrow.invented" in (consumer.state.error or "")
+        assert await way.pool.fetchval("select count(*) from views.dead_letter") == 0
+        assert "position 4, tomorrow.invented" in (consumer.state.error or "")
 
 
 async def test_the_views_of_another_generation_are_filled_from_the_log(way: Way) -> None:

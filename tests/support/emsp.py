@@ -68,17 +68,29 @@ class Emsp:
 
     async def command(self, *arguments: str) -> str:
         """Run a command that ends; what it printed. It must succeed."""
+        code, said, fault = await self.ended(*arguments)
+        assert code == 0, fault
+        return said
+
+    async def failed(self, *arguments: str) -> str:
+        """Run a command that must end with 1; all that it said."""
+        code, said, fault = await self.ended(*arguments)
+        assert code == 1, said + fault
+        return said + fault
+
+    async def ended(self, *arguments: str) -> tuple[int | None, str, str]:
+        """Run a command that ends: its exit code, what it printed, and what it said on standard error."""
         process = await asyncio.create_subprocess_exec(
             EMSP,
             *arguments,
             cwd=self.folder,
             env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
-        return out.decode()
+        return process.returncode, out.decode(), err.decode()
 
     async def until_ready(self) -> None:
         """Return when every process says that it is ready."""
