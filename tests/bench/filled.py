@@ -1,7 +1,9 @@
 """Views databases of many locations, filled once and kept: a million takes minutes.
 
-A database is found again by its name, which says how many locations it has, of which version of the views, made by
-which text of `country`. One that is half filled has no such name yet. As a program this module fills or drops them.
+A database is found again by its name, which says how many locations it has, and of which kind: the definitions of the
+filled tables, and the rows that the projections make of `country` now. What else belongs to the views is made anew
+where it is of another version. One that is half filled has no such name yet. As a program this module fills or drops
+them.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import asyncio
 import hashlib
 import multiprocessing
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -24,6 +27,7 @@ import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
+from projections.generations import LIVE, generation_in
 from projections.migrate import create_views, views_version
 from projections.view_tables import copy
 from tests.bench import country
@@ -36,10 +40,19 @@ CHUNK: Final = 5_000
 
 FILLING: Final = {"synchronous_commit": "off", "maintenance_work_mem": "512MB", "search_path": "views, public"}
 
+TABLES: Final = ("location_view", "evse_view", "place_view")
+SAMPLE: Final = range(1, 101)
+"""Numbers of locations whose rows tell whether all rows are what they were."""
+
 KEPT: Final = """
     select datname
       from pg_database
      where starts_with(datname, $1)
+"""
+
+MOVE: Final = """
+    update views.checkpoint
+       set pos = $1
 """
 
 VACUUM_S: Final = 120.0
@@ -67,10 +80,11 @@ CREATE: Final = """
 
 async def filled(server_url: str, size: int, console: Console) -> str:
     """The DSN of a views database of so many locations; filled now where there is none."""
-    name = f"{PREFIX}{size}_{_version()}"
+    name = f"{PREFIX}{size}_{_kind()}"
     dsn = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     kept = await _kept(server_url, f"{PREFIX}{size}_")
     if name in kept:
+        await renew(dsn, size)
         return dsn
     await _drop(server_url, kept)
     half = f"{name}_half"
@@ -85,9 +99,11 @@ async def drop_filled(server_url: str) -> list[str]:
     return await _drop(server_url, await _kept(server_url, PREFIX))
 
 
-def _version() -> str:
-    made_by = views_version().encode() + Path(country.__file__).read_bytes()
-    return hashlib.sha256(made_by).hexdigest()[:10]
+def _kind() -> str:
+    """Names what fills the tables: how they are defined, and what is written into them."""
+    schema = re.sub(r"--.*", "", files("projections").joinpath("schema.sql").read_text("utf-8"))
+    defined = [part for part in schema.split(";") if any(table in part for table in TABLES)]
+    return hashlib.sha256(repr((defined, [country.rows(number) for number in SAMPLE])).encode()).hexdigest()[:10]
 
 
 async def fill(dsn: str, size: int, console: Console) -> None:
@@ -99,9 +115,23 @@ async def fill(dsn: str, size: int, console: Console) -> None:
         for what in made_again:
             console.print(f"  making: {' '.join(what.split())[:100]}", style="dim")
             await connection.execute(what)
-        await connection.execute("update checkpoint set pos = $1", size * country.EVENTS_OF_A_LOCATION)
+        await connection.execute(MOVE, size * country.EVENTS_OF_A_LOCATION)
         for table in ("location_view", "evse_view", "checkpoint"):
             await _vacuumed(connection, table)
+
+
+async def renew(dsn: str, size: int) -> None:
+    """Make the views of a kept database those of this code, around the filled tables."""
+    async with _connected(dsn) as connection, connection.transaction():
+        made = await generation_in(connection, LIVE)
+        if made is not None and made.version == views_version():
+            return
+        await connection.execute("alter schema views rename to views_kept")
+        await create_views(connection, database_id=uuid4())
+        for table in TABLES:
+            await connection.execute(f"drop table views.{table}; alter table views_kept.{table} set schema views")
+        await connection.execute("drop schema views_kept cascade")
+        await connection.execute(MOVE, size * country.EVENTS_OF_A_LOCATION)
 
 
 async def _vacuumed(connection: asyncpg.Connection[Any], table: str) -> None:

@@ -1,4 +1,4 @@
-"""Tells what was measured: to a person as one table, to the next run as JSON, to readers in docs/performance.md."""
+"""Tells what was measured: to a person as tables, to the next run as JSON, to readers in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -13,17 +13,34 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.machine import Machine
-from tests.bench.rows import Group, Row, shown
+from tests.bench.rows import Grid, Group, Row, shown
 from tests.support.documents import write_between_marks
 
 RESULTS: Final = Path(__file__).with_name("results")
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "performance.md"
+PICTURE: Final = DOCUMENT.with_name("queries.svg")
 WIDTH: Final = 124
 
 
-def print_table(groups: Sequence[Group], machine: Machine, at: datetime) -> None:
-    """The one table."""
-    table = Table(title=f"make bench, {at:%Y-%m-%d %H:%M} UTC", caption="\n".join(machine.lines()), title_style="bold")
+def print_tables(groups: Sequence[Group], grids: Sequence[Grid], machine: Machine, at: datetime) -> None:
+    """One table of all groups, and the grids."""
+    console = Console()
+    console = Console(width=max(console.width, WIDTH))
+    console.print(f"make bench, {at:%Y-%m-%d %H:%M} UTC", *machine.lines(), sep="\n", style="bold")
+    if groups:
+        console.print(_table_of_groups(groups))
+    for grid in grids:
+        table = Table(title=grid.heading, caption="\n".join(grid.notes), title_style="bold")
+        table.add_column(grid.what, no_wrap=True)
+        for column in grid.columns:
+            table.add_column(column, justify="right")
+        for row in grid.rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def _table_of_groups(groups: Sequence[Group]) -> Table:
+    table = Table()
     table.add_column("", no_wrap=True)
     table.add_column("median", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
@@ -35,32 +52,48 @@ def print_table(groups: Sequence[Group], machine: Machine, at: datetime) -> None
         table.add_row(group.heading, style="bold")
         for row in group.rows:
             table.add_row("  " + row.what, *_cells(row))
-    console = Console()
-    Console(width=max(console.width, WIDTH)).print(table)
+    return table
 
 
-def write_json(groups: Sequence[Group], machine: Machine, at: datetime) -> Path:
-    """One small file a day, in results/."""
+def write_json(groups: Sequence[Group], grids: Sequence[Grid], machine: Machine, at: datetime, *, of: str = "") -> Path:
+    """One small file a day, in results/. of: which parts, where it is not all."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{at:%Y-%m-%d}.json"
-    told = {"at": at, "machine": asdict(machine), "groups": [asdict(group) for group in groups]}
+    path = RESULTS / f"{at:%Y-%m-%d}{of}.json"
+    told = {
+        "at": at,
+        "machine": asdict(machine),
+        "groups": [asdict(group) for group in groups],
+        "grids": [asdict(grid) for grid in grids],
+    }
     path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return path
 
 
-def write_document(groups: Sequence[Group], machine: Machine, at: datetime) -> None:
-    """What stands between the two marks of docs/performance.md becomes this table."""
-    write_between_marks(DOCUMENT, "bench", markdown(groups, machine, at))
+def write_document(groups: Sequence[Group], grids: Sequence[Grid], machine: Machine, at: datetime) -> None:
+    """What stands between its marks in docs/performance.md becomes these tables; what was not measured stays."""
+    when = [f"Measured {at:%Y-%m-%d}.", "", *(f"- {line}" for line in machine.lines()), ""]
+    if groups:
+        write_between_marks(DOCUMENT, "bench", "\n".join(when + _markdown_of_groups(groups)))
+    if grids:
+        write_between_marks(DOCUMENT, "queries", "\n".join(when + _markdown_of_grids(grids)))
 
 
-def markdown(groups: Sequence[Group], machine: Machine, at: datetime) -> str:
-    """Date, machine and table as Markdown."""
-    lines = [f"Measured {at:%Y-%m-%d}.", "", *(f"- {line}" for line in machine.lines()), ""]
-    lines += ["| | median | unit | runs | ours / this | aim |", "|---|---:|---|---:|---:|---|"]
+def _markdown_of_groups(groups: Sequence[Group]) -> list[str]:
+    lines = ["| | median | unit | runs | ours / this | aim |", "|---|---:|---|---:|---:|---|"]
     for group in groups:
         lines.append(f"| **{group.heading}** | | | | | |")
         lines += [f"| {row.what} | {' | '.join(_cells(row))} |" for row in group.rows]
-    return "\n".join(lines)
+    return lines
+
+
+def _markdown_of_grids(grids: Sequence[Grid]) -> list[str]:
+    lines = [f"![p50 and p99 of every query over the size of the tables]({PICTURE.name})"]
+    for grid in grids:
+        lines += ["", f"**{grid.heading}**", "", f"| {' | '.join((grid.what, *grid.columns))} |"]
+        lines.append(f"|---|{'---:|' * len(grid.columns)}")
+        lines += [f"| {' | '.join(row)} |" for row in grid.rows]
+        lines += [line for note in grid.notes for line in ("", note)]
+    return lines
 
 
 def _cells(row: Row) -> list[str]:

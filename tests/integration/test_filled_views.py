@@ -10,7 +10,7 @@ from rich.console import Console
 
 from projections.migrate import create_views
 from tests.bench import country
-from tests.bench.filled import fill
+from tests.bench.filled import TABLES, fill, renew
 from tests.support.databases import Databases
 
 INDEXES: Final = "select indexdef from pg_indexes where schemaname = 'views' order by 1"
@@ -41,3 +41,18 @@ async def test_its_indexes_are_those_of_the_schema(database: str, fresh_database
     await fresh_database.drop(other)
     assert found[0] == found[1]
     assert found[0]
+
+
+async def test_kept_ones_of_another_version_get_the_views_of_this_one(database: str) -> None:
+    await fill(database, 30, Console(quiet=True))
+    connection = await asyncpg.connect(database)
+    was = [await connection.fetch(f"select {table}::text from views.{table} order by 1") for table in TABLES]
+    indexes = await connection.fetch(INDEXES)
+    await connection.execute("update views.checkpoint set version = 'older'; drop table views.cpo_view")
+    await renew(database, 30)
+    made = await create_views(connection, database_id=uuid4())
+    assert not made.is_outdated
+    assert await connection.fetchval("select pos from views.checkpoint") == 120
+    assert [await connection.fetch(f"select {table}::text from views.{table} order by 1") for table in TABLES] == was
+    assert await connection.fetch(INDEXES) == indexes
+    await connection.close()

@@ -1,0 +1,100 @@
+"""Every query of the contract over the size of the tables, and pages beside what such pages could cost.
+
+All that is compared takes turns: in each round every size, and in it every query at every server, each for a short
+while. A server is asked all of a query's requests once before it is measured, which fills the cache of the warm one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from rich.console import Console
+
+from tests.bench.filled import filled
+from tests.bench.query_load import CONNECTIONS, load_process
+from tests.bench.query_runs import Runs
+from tests.bench.query_set import BESIDE_PEERS, OVER_SIZES, PAGE, Query, Request
+from tests.bench.query_targets import COLD, CONSTANT, EXECUTOR, FLOOR, WARM, Target, mercurius_folder, targets
+from tests.support.databases import Databases
+from tests.support.servers import Servers
+
+COMPARED: Final = 20
+"""Answers of a peer that must be ours before it is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """seconds: of each query at each server in a round; named: what the queries have in their names."""
+
+    rounds: int
+    seconds: float
+    named: str
+
+
+async def measure_queries(on: tuple[Servers, Databases], sizes: Sequence[int], how: How, console: Console) -> Runs:
+    """Fails where a server does not answer as ours does."""
+    found, databases = on
+    node_modules = await mercurius_folder(console)
+    views = {size: await filled(found.postgres_url, size, console) for size in sizes}
+    runs = Runs(tuple(sorted(sizes)))
+    with load_process() as load:
+        for turn in range(how.rounds):
+            for size in runs.sizes:
+                console.print(f"  round {turn + 1} of {how.rounds}, among {size:,} …", style="dim")
+                async with targets(found, databases, views[size], node_modules) as started:
+                    if turn == 0:
+                        await _check_same(started, size)
+                    for query, target in _asked(started, how.named):
+                        requests = target.requests(query, size)
+                        runs.requests[query.name] = len(requests)
+                        await load.once(target.port, requests[:CONNECTIONS] if target.name == EXECUTOR else requests)
+                        runs.add(query, target.name, size, await load(target.port, requests, how.seconds))
+    return runs
+
+
+def _asked(started: Mapping[str, Target], named: str) -> Iterator[tuple[Query, Target]]:
+    for query in dict.fromkeys(BESIDE_PEERS + OVER_SIZES):
+        if named in query.name:
+            names = started if query in BESIDE_PEERS else (WARM, COLD)
+            yield from ((query, started[name]) for name in names if _answers(started[name], query))
+
+
+def _answers(target: Target, query: Query) -> bool:
+    """The constant and the floor stand beside the page with every field alone."""
+    return query is PAGE or target.name not in {CONSTANT, FLOOR}
+
+
+async def _check_same(started: Mapping[str, Target], size: int) -> None:
+    async with aiohttp.ClientSession() as session:
+        for query in BESIDE_PEERS:
+            for asked in query.requests(size)[:COMPARED]:
+                ours = await _answer(session, started[WARM], query, asked)
+                for target in started.values():
+                    if target.name != CONSTANT and _answers(target, query):
+                        other = await _answer(session, target, query, asked)
+                        assert _is_same(ours, other), (target.name, query.name, asked, ours, other)
+
+
+async def _answer(session: aiohttp.ClientSession, target: Target, query: Query, asked: Request) -> Any:
+    headers, body = target.call(query, asked)
+    url = f"http://127.0.0.1:{target.port}{target.path}"
+    async with session.post(url, data=body, headers={**headers, "Content-Type": "application/json"}) as response:
+        return orjson.loads(await response.read())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """The same JSON, in whatever order of keys; the last digit of a distance hangs on the library that computes it."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+        case list(), list():
+            return len(one) == len(other) and all(map(_is_same, one, other))
+        case float(), int() | float():
+            return isclose(one, other, rel_tol=1e-9)
+        case _:
+            return bool(one == other)
