@@ -21,9 +21,10 @@ STYLE: Final[Any] = {"svg.fonttype": "none", "svg.hashsalt": "emsp", "font.size"
 def draw(runs: Runs, to: Path) -> None:
     """A small chart for each query, all with the same axes: what is flat does not hang on the size."""
     with mpl.rc_context(STYLE):
+        queries = [query for query in OVER_SIZES if query.name in runs.requests]
         figure = Figure(figsize=(12, 5), layout="constrained")
-        all_axes = figure.subplots(-(-len(OVER_SIZES) // COLUMNS), COLUMNS, sharex=True, sharey=True, squeeze=False)
-        for query, axes in zip(OVER_SIZES, all_axes.flat, strict=False):
+        all_axes = figure.subplots(-(-len(queries) // COLUMNS), COLUMNS, sharex=True, sharey=True, squeeze=False)
+        for query, axes in zip(queries, all_axes.flat, strict=False):
             for name, colour in COLOURS.items():
                 axes.plot(runs.sizes, [runs.p50(query, name, size) for size in runs.sizes], "o-", c=colour, ms=3)
                 axes.plot(runs.sizes, [runs.p99(query, name, size) for size in runs.sizes], "o:", c=colour, ms=3)
