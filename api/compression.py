@@ -91,6 +91,8 @@ def negotiated(accepted: Sequence[str]) -> str:
 
     A client that wants none of them, not even `identity`, gets that: it is better than nothing.
     """
+    if not accepted:
+        return IDENTITY
     asked = [_asked(part) for part in ",".join(accepted).lower().split(",") if part.strip()]
     likings = dict(asked)
     rest = likings.get("*", 0.0)

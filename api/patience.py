@@ -30,17 +30,18 @@ class Patience:
         """
         loop = asyncio.get_running_loop()
         left_s = self.wait_s
-        while True:
+        while not content.at_eof():
             began = loop.time()
-            try:
-                async with asyncio.timeout(left_s):
-                    chunk = await content.readany()
-            except TimeoutError:
-                raise BodyTooSlow from None
+            chunk = content.read_nowait()
             if not chunk:
-                return
+                try:
+                    async with asyncio.timeout(left_s):
+                        chunk = await content.readany()
+                except TimeoutError:
+                    raise BodyTooSlow from None
             left_s = min(self.wait_s, left_s - (loop.time() - began) + len(chunk) / self.bytes_per_s)
-            yield chunk
+            if chunk:
+                yield chunk
 
 
 PATIENCE: Final = web.AppKey("patience", Patience)

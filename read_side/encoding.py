@@ -139,6 +139,8 @@ def _reader_beside(tree: Tree, type_name: str, *, is_owner: bool) -> Callable[[s
     if below is None:
         return lambda _stored: NULL
     of = FIELDS[type_name][beside].of or ""
+    if (is_owner or type_name == "EVSE") and _is_as_stored(below, of):
+        return lambda stored: msgspec.Raw(stored.encode())
     if type_name == "EVSE":
         return msgspec.json.Decoder(_struct(below, of)).decode
     if is_owner:
@@ -194,10 +196,19 @@ def _struct(tree: Tree, type_name: str, *, has_status: bool = False) -> Any:  # 
     return msgspec.defstruct(type_name, fields, rename={name: key for key, name in names.items()}, gc=False)
 
 
+def _is_as_stored(tree: Tree, type_name: str) -> bool:
+    """Whether the selection is all of such a document in the order in which it is stored, down to its leaves."""
+    known = FIELDS[type_name]
+    if [(node.key, node.name) for node in tree] != [(field.key, name) for name, field in known.items()]:
+        return False
+    below = ((node.below, known[node.name].of) for node in tree)
+    return all(of is None or nodes is None or _is_as_stored(nodes, of) for nodes, of in below)
+
+
 def _typed(node: Node, type_name: str) -> tuple[Any, Any]:
     """Type and default of one field. A missing key is null (structs are optional, never empty lists)."""
     one = FIELDS[type_name][node.name]
-    if one.of is None or node.below is None:
+    if one.of is None or node.below is None or _is_as_stored(node.below, one.of):
         return msgspec.Raw, NULL
     if node.key == BESIDE.get(type_name):
         return msgspec.Raw, NULL

@@ -1,4 +1,7 @@
-"""Each type and field of the schema with the key of the stored document that answers it. A test holds it to the SDL."""
+"""Each type and field of the schema with the key of the stored document that answers it. A test holds it to the SDL.
+
+Fields stand in the order in which documents are stored, so that what is selected whole need not be read.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +34,18 @@ _DESCRIBED: Final = _scalars("id", "code", "description")
 
 _LOCATION: Final = {
     **_scalars("id", "cpo_owner_id", "name", "address", "address_lat", "address_lng", "city", "province", "region"),
-    **_scalars("postal_code", "country_code", "publish", "date_created", "date_modified"),
+    **_scalars("postal_code", "country_code"),
     "images": Field("images", is_list=True),
-    **_lists(
-        photos="LOCATION_IMAGE",
-        facilities="FACILITY",
-        parking_restrictions="PARKING_RESTRICTION",
-        parking_types="PARKING_TYPE",
-    ),
+    **_lists(photos="LOCATION_IMAGE"),
+    **_scalars("publish", "date_created", "date_modified"),
+    **_lists(facilities="FACILITY", parking_restrictions="PARKING_RESTRICTION", parking_types="PARKING_TYPE"),
 }
 
 _EVSE: Final = {
-    **_scalars("uid", "evse_id", "serial_number", "meter_type", "status", "cpo_location_id", "date_created"),
-    **_scalars("floor_level", "directions"),
+    **_scalars("uid", "evse_id", "serial_number", "meter_type", "status", "cpo_location_id"),
     "current_ws_connection_id": Field("current_ws_connection_id", is_owners_only=True),
     "server_id": Field("server_id", is_owners_only=True),
+    **_scalars("date_created", "floor_level", "directions"),
     **_lists(connectors="CONNECTOR", capabilities="EVSE_CAPABILITY", payment_types="PAYMENT_TYPES"),
 }
 

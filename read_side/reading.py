@@ -3,12 +3,14 @@
 While few fragments of a selection are known, one statement brings rows with their documents. Once most are, it brings
 keys and revisions alone, and a second one, by primary key, the documents that are missing; should one of them have
 changed in between, all are asked for anew, so that an answer always is of one state of the views.
+
+Equal root fields of the same caller that are read at once are read together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias, TypeVar
 
@@ -22,7 +24,8 @@ from read_side.fields import QUERIES
 from read_side.fragments import SHARE_OF_ONE, Fragments
 from read_side.scope import Own
 from read_side.selection import Selected
-from read_side.sql import Statement, render
+from read_side.sql import Question, Statement, render
+from read_side.together import Together
 from read_side.views import Views
 
 SLICE_CHARACTERS: Final = 256 * 1024
@@ -36,13 +39,22 @@ Parts: TypeAlias = tuple[bytes, ...]
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A root field whose statement is ready."""
+    """A root field whose statement is ready. Known by its identity."""
 
     selected: Selected
     shape: Shape
     statement: Statement
+    _questions: dict[bool, Question] = field(default_factory=dict)
+
+    def question(self, *, has_documents: bool) -> Question:
+        """What asks for its rows: with their documents, or keys and revisions alone. Made once."""
+        question = self._questions.get(has_documents)
+        if question is None:
+            question = render(replace(self.statement, has_documents=has_documents))
+            self._questions[has_documents] = question
+        return question
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +98,18 @@ class Reader:
     def __init__(self, views: Views, fragments: Fragments) -> None:
         self._views = views
         self._fragments = fragments
+        self._together: Together[list[Found | QueryRefused]] = Together()
 
     async def read(
-        self, bounds: Sequence[Bound], *, at_least: int | None, at_most_s: float
+        self, bounds: tuple[Bound, ...], *, at_least: int | None, at_most_s: float
     ) -> list[Found | QueryRefused]:
         """What each root field answers, all of one state of the views, or why it answers nothing.
 
         raises: Unavailable
         """
-        wait = (at_least, at_most_s)
+        return await self._together.ask((bounds, at_least), lambda: self._read(bounds, (at_least, at_most_s)))
+
+    async def _read(self, bounds: Sequence[Bound], wait: tuple[int | None, float]) -> list[Found | QueryRefused]:
         fields = await self._ask(
             bounds, [not (bound.statement.is_of_now and self._fragments.is_warm(bound.shape)) for bound in bounds], wait
         )
@@ -110,10 +125,7 @@ class Reader:
     ) -> list[_Field | QueryRefused]:
         """The rows of each root field, with the fragments that are known."""
         asking = list(zip(bounds, have_documents, strict=True))
-        questions = [
-            render(bound.statement if has_documents else replace(bound.statement, has_documents=False))
-            for bound, has_documents in asking
-        ]
+        questions = [bound.question(has_documents=has_documents) for bound, has_documents in asking]
         asked = await self._views.ask(questions, at_least=wait[0], at_most_s=wait[1])
         fields: list[_Field | QueryRefused] = []
         for (bound, has_documents), rows in zip(asking, asked.rows, strict=True):
@@ -132,7 +144,9 @@ class Reader:
             one.fragments = [None] * len(one.rows)
             return
         find, generation = self._fragments.find, one.generation
-        async for rows in _sliced(one.rows):
+        for rows in _sliced(one.rows):
+            if one.fragments:
+                await asyncio.sleep(0)
             one.fragments += [find(one.cut_of(row), row["id"], generation, row["revision"]) for row in rows]
         if one.rows:
             known = len(one.rows) - one.fragments.count(None)
@@ -173,7 +187,9 @@ class Reader:
 
 async def _found(one: _Field) -> Found:
     parts: list[bytes] = []
-    async for pairs in _sliced(list(zip(one.rows, one.fragments, strict=True))):
+    for pairs in _sliced(list(zip(one.rows, one.fragments, strict=True))):
+        if parts:
+            await asyncio.sleep(0)
         objects = [
             fragment[0] if len(fragment) == 1 else orjson.dumps(distance_of(row)).join(fragment)
             for row, fragment in pairs
@@ -185,9 +201,6 @@ async def _found(one: _Field) -> Found:
     return Found(tuple(parts[:1]) if one.rows else NULL, one.is_truncated)
 
 
-async def _sliced(items: Sequence[_T]) -> AsyncIterator[Sequence[_T]]:
-    """Slices that leave others their turns on the loop."""
-    yield items[:ROWS_OF_A_SLICE]
-    for start in range(ROWS_OF_A_SLICE, len(items), ROWS_OF_A_SLICE):
-        await asyncio.sleep(0)
-        yield items[start : start + ROWS_OF_A_SLICE]
+def _sliced(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Slices, between which others get their turns on the loop."""
+    return (items[start : start + ROWS_OF_A_SLICE] for start in range(0, len(items), ROWS_OF_A_SLICE))

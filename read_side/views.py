@@ -147,6 +147,11 @@ class Views:
                     await self._moved.wait()
         return self._position >= position or await self._look() >= position
 
+    async def reach(self, position: int, *, at_most_s: float) -> None:
+        """Wait until the views have reached that position. raises: Unavailable where they don't in time."""
+        if not await self.wait_for(position, at_most_s=at_most_s):
+            raise Unavailable(f"The views have not reached position {position} yet")
+
     async def _look(self) -> int:
         try:
             self._arrive(await self._pool.fetchval(CHECKPOINT, timeout=self._acquire_s) or 0)
@@ -162,8 +167,8 @@ class Views:
         loop = asyncio.get_running_loop()
         until = loop.time() + at_most_s
         while True:
-            if at_least is not None and not await self.wait_for(at_least, at_most_s=max(0.0, until - loop.time())):
-                raise Unavailable(f"The views have not reached position {at_least} yet")
+            if at_least is not None:
+                await self.reach(at_least, at_most_s=max(0.0, until - loop.time()))
             asked = await self._ask_until_equal(questions)
             if at_least is None or asked.position >= at_least:
                 return asked
@@ -174,8 +179,7 @@ class Views:
         trouble: Exception = Unavailable()
         for _ in range(TRIES):
             try:
-                async with self._pool.acquire(timeout=self._acquire_s) as connection:
-                    return await _ask(connection, questions)
+                return await self._ask(questions)
             except _Unequal as error:
                 trouble = error
             except asyncpg.DataError:
@@ -185,6 +189,15 @@ class Views:
             except OUT_OF_REACH as error:
                 raise _unavailable(error) from error
         raise _unavailable(trouble) from trouble
+
+    async def _ask(self, questions: Sequence[Question]) -> Asked:
+        # The pool's own limit would make a task of each wait.
+        async with asyncio.timeout(self._acquire_s):
+            session = await self._pool.acquire()
+        try:
+            return await _ask(session, questions)
+        finally:
+            await self._pool.release(session)
 
 
 async def _ask(connection: Session, questions: Sequence[Question]) -> Asked:

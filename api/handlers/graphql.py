@@ -242,7 +242,7 @@ def _response(answer: Answer, media_type: str) -> web.Response:
 
 def _status(answer: Answer, media_type: str) -> int:
     """200 where something was run, and for every GraphQL request of an `application/json` client but for trouble."""
-    if answer.data is not None:
+    if answer.parts is not None:
         return 200
     status = STATUS_OF[answer.errors[0]["extensions"]["code"]]
     if media_type == JSON and status < 500 and not isinstance(answer.refused, Guarded):

@@ -124,7 +124,7 @@ def _routes(pool: Pool, service: Any) -> list[web.RouteDef]:
 
     async def by_executor(request: web.Request) -> web.Response:
         text, variables = await _asked(request)
-        plan = service.plan(text, None)
+        plan = service.preparer.plan(text, None)
         nodes = [node for root in roots_of(plan, {}) for node in root.selected.nodes]
         asking = request_of(service, _viewer(request))
         data, errors = await executor.run(service.schema, plan, nodes, variables=variables, asking=asking)

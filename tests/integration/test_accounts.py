@@ -231,6 +231,8 @@ async def test_a_session_that_is_ended_or_over_or_unknown_speaks_for_nobody(acco
 async def test_a_refresh_token_and_an_expired_one_are_no_access_tokens(accounts: Accounts, clock: Clock) -> None:
     clock.ahead = -timedelta(minutes=16)
     session = await accounts.log_in("juan", PASSWORD, address=HERE)
+    await accounts.bearer(session.access_token)
+    clock.ahead = timedelta()
     with pytest.raises(TokenExpired):
         await accounts.bearer(session.access_token)
     with pytest.raises(Unauthorized) as refused:
@@ -322,22 +324,22 @@ async def test_a_renewed_session_lives_thirty_days_more(accounts: Accounts, cloc
     renewed = await accounts.refresh(opened.refresh_token)
     assert renewed.refresh_expires_in - opened.refresh_expires_in == pytest.approx(29 * 86_400, abs=10)
     clock.ahead = timedelta(days=29)
-    assert await sessions.is_alive(accounts.pool, session_of(accounts, renewed), at=clock())
+    assert await accounts.liveness.is_alive(accounts.pool, session_of(accounts, renewed), at=clock())
     clock.ahead = timedelta(days=31)
     with pytest.raises(Unauthorized):
         await accounts.refresh(renewed.refresh_token)
 
 
 def session_of(accounts: Accounts, opened: LoggedIn) -> UUID:
-    return tokens.read(opened.refresh_token, "refresh", accounts.keys).session_id
+    return tokens.read(opened.refresh_token, "refresh", accounts.keys, at=accounts.clock()).session_id
 
 
 async def test_only_a_refresh_token_renews(accounts: Accounts, clock: Clock) -> None:
     clock.ahead = -timedelta(days=31)
     late = await accounts.log_in("juan", PASSWORD, address=HERE)
+    clock.ahead = timedelta()
     with pytest.raises(TokenExpired):
         await accounts.refresh(late.refresh_token)
-    clock.ahead = timedelta()
     opened = await accounts.log_in("juan", PASSWORD, address=HERE)
     for token in (opened.access_token, "x.y.z", "", "token-c"):
         with pytest.raises(Unauthorized):
@@ -362,6 +364,33 @@ GOOD: Final = "another, longer one"
 
 async def change(accounts: Accounts, bearer: Bearer, old: str = PASSWORD, new: str = GOOD, typed: str = GOOD) -> None:
     await accounts.change_password(bearer, PasswordChange(old, new, typed), address=HERE)
+
+
+async def test_a_token_stops_at_once_however_many_ask_meanwhile(accounts: Accounts) -> None:
+    ending = await accounts.log_in("juan", PASSWORD, address=HERE)
+    staying = await accounts.log_in("juan", PASSWORD, address=HERE)
+    bearer = await accounts.bearer(ending.access_token)
+    is_ended = False
+
+    async def ask() -> None:
+        for _ in range(50):
+            was_ended = is_ended
+            try:
+                await accounts.bearer(ending.access_token)
+                assert not was_ended
+            except Unauthorized:
+                pass
+            await accounts.bearer(staying.access_token)
+
+    async def end() -> None:
+        nonlocal is_ended
+        await asyncio.sleep(0)
+        await accounts.log_out(bearer)
+        is_ended = True
+
+    await asyncio.gather(*(ask() for _ in range(20)), end())
+    with pytest.raises(Unauthorized):
+        await accounts.bearer(ending.access_token)
 
 
 async def test_a_changed_password_ends_the_other_sessions_and_is_not_temporary(accounts: Accounts) -> None:

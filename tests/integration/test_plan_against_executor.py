@@ -217,8 +217,8 @@ async def service(fresh_database: Databases) -> AsyncIterator[GraphQLService]:
 
 
 async def by_executor(service: GraphQLService, asked: Asked) -> tuple[bytes, list[dict[str, Any]]]:
-    plan = service.plan(asked.text, asked.operation)
-    roots = roots_of(plan, await service.coerced(plan, asked.variables))
+    plan = service.preparer.plan(asked.text, asked.operation)
+    roots = roots_of(plan, await service.preparer.coerced(plan, asked.variables))
     nodes = [node for root in roots for node in root.selected.nodes]
     data, errors = await executor.run(
         service.schema, plan, nodes, variables=asked.variables, asking=request_of(service, asked.viewer)
@@ -253,3 +253,24 @@ test_the_plan_answers_as_the_executor_does_1 = compared(1)
 test_the_plan_answers_as_the_executor_does_2 = compared(2)
 test_the_plan_answers_as_the_executor_does_3 = compared(3)
 test_the_plan_answers_as_the_executor_does_4 = compared(4)
+
+
+def every_field(type_name: str) -> str:
+    return " ".join(
+        name if field.of is None else f"{name} {{ {every_field(field.of)} }}"
+        for name, field in FIELDS[type_name].items()
+    )
+
+
+@pytest.mark.parametrize("viewer", [BOTH, Viewer(party=OTHER)])
+@pytest.mark.parametrize("name", sorted(QUERIES))
+async def test_whole_documents_are_answered_as_the_executor_does(
+    service: GraphQLService, name: str, viewer: Viewer
+) -> None:
+    of = QUERIES[name].of
+    assert of is not None
+    of_one = "(id: 1)" if name in {"location", "location_history"} else ""
+    text = f"{{ {name}{of_one} {{ {every_field(of)} }} }}"
+    data, _ = await by_executor(service, Asked(text, None, {}, viewer))
+    for _ in range(ASKED_AGAIN):
+        assert (await service.execute(text, {}, None, caller=viewer)).data == data

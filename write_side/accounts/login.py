@@ -75,6 +75,7 @@ class Accounts:
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS))
+    liveness: sessions.Liveness = field(default_factory=sessions.Liveness)
 
     async def log_in(self, username: str, password: str, *, address: str) -> LoggedIn:
         """A new session. address: where the call comes from.
@@ -96,8 +97,8 @@ class Accounts:
                 RefreshTokenReused          it was used before, maybe by a thief: its session is ended
                 StoreOutOfReach
         """
-        bearer = tokens.read(refresh_token, "refresh", self.keys)
         at, used = self.clock(), token_hash(refresh_token)
+        bearer = tokens.read(refresh_token, "refresh", self.keys, at=at)
         with reaching_the_store():
             user = await self.pool.fetchrow(USER, bearer.username)
             if user is None:
@@ -142,9 +143,10 @@ class Accounts:
 
     async def bearer(self, access_token: str) -> Bearer:
         """Who that access token speaks for. raises: TokenExpired, Unauthorized, StoreOutOfReach."""
-        bearer = tokens.read(access_token, "access", self.keys)
+        at = self.clock()
+        bearer = tokens.read(access_token, "access", self.keys, at=at)
         with reaching_the_store():
-            is_alive = await sessions.is_alive(self.pool, bearer.session_id, at=self.clock())
+            is_alive = await self.liveness.is_alive(self.pool, bearer.session_id, at=at)
         if not is_alive:
             raise Unauthorized
         return bearer

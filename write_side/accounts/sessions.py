@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from write_side.trouble import reaching_the_store
@@ -12,13 +13,11 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-SESSION_IS_ALIVE: Final = """
-    select exists (
-        select
-          from es.sessions
-         where id = $1
-           and ended_at is null
-           and expires_at > $2)
+SESSIONS_NOT_ENDED: Final = """
+    select id, expires_at
+      from es.sessions
+     where id = any($1::uuid[])
+       and ended_at is null
 """
 
 OPEN_SESSION: Final = """
@@ -79,10 +78,31 @@ TOKEN_C_OWNER: Final = """
 """
 
 
-async def is_alive(pool: asyncpg.Pool[Any], session_id: UUID, *, at: datetime) -> bool:
-    """Whether that session was opened, not ended, and is not over."""
-    alive: bool = await pool.fetchval(SESSION_IS_ALIVE, session_id, at)
-    return alive
+class Liveness:
+    """Tells which sessions are alive, by one question for all who ask at once.
+
+    Who comes while a question is under way goes with the next, and so hears what held after it came.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._next: tuple[set[UUID], asyncio.Task[dict[UUID, datetime]]] | None = None
+
+    async def is_alive(self, pool: asyncpg.Pool[Any], session_id: UUID, *, at: datetime) -> bool:
+        """Whether that session was opened, not ended, and is not over."""
+        if self._next is None:
+            asked: set[UUID] = set()
+            self._next = asked, asyncio.create_task(self._ask(pool, asked))
+        asked, answer = self._next
+        asked.add(session_id)
+        # Who is cancelled leaves the others their answer.
+        expires_at = (await asyncio.shield(answer)).get(session_id)
+        return expires_at is not None and expires_at > at
+
+    async def _ask(self, pool: asyncpg.Pool[Any], asked: set[UUID]) -> dict[UUID, datetime]:
+        async with self._turn:
+            self._next = None
+            return {row["id"]: row["expires_at"] for row in await pool.fetch(SESSIONS_NOT_ENDED, list(asked))}
 
 
 async def open_session(

@@ -43,42 +43,43 @@ def unsigned(header: dict[str, str]) -> str:
 
 
 def test_a_token_says_who_it_speaks_for() -> None:
-    assert read(an_access_token(), "access", KEYS) == BEARER
+    assert read(an_access_token(), "access", KEYS, at=now()) == BEARER
     refresh = issue(BEARER, "refresh", KEYS, at=now(), lifetime=LIFETIME)
-    assert read(refresh, "refresh", KEYS) == BEARER
+    assert read(refresh, "refresh", KEYS, at=now()) == BEARER
 
 
 def test_a_forgery_without_a_fault_is_read() -> None:
-    assert read(forged(), "access", KEYS) == BEARER
+    assert read(forged(), "access", KEYS, at=now()) == BEARER
 
 
 def test_a_token_of_a_machine_whose_clock_is_ahead_is_read() -> None:
-    assert read(forged(iat=(now() + timedelta(seconds=30)).timestamp()), "access", KEYS) == BEARER
+    ahead = forged(iat=(now() + timedelta(seconds=30)).timestamp())
+    assert read(ahead, "access", KEYS, at=now()) == BEARER
 
 
 def test_a_token_that_is_over_is_refused_as_expired() -> None:
     late = issue(BEARER, "access", KEYS, at=now() - LIFETIME - timedelta(seconds=1), lifetime=LIFETIME)
     with pytest.raises(TokenExpired):
-        read(late, "access", KEYS)
+        read(late, "access", KEYS, at=now())
 
 
 def test_a_refresh_token_is_no_access_token_and_the_reverse() -> None:
     with pytest.raises(Unauthorized):
-        read(issue(BEARER, "refresh", KEYS, at=now(), lifetime=LIFETIME), "access", KEYS)
+        read(issue(BEARER, "refresh", KEYS, at=now(), lifetime=LIFETIME), "access", KEYS, at=now())
     with pytest.raises(Unauthorized):
-        read(an_access_token(), "refresh", KEYS)
+        read(an_access_token(), "refresh", KEYS, at=now())
 
 
 def test_with_one_key_for_both_their_types_still_tell_them_apart() -> None:
     same = Keys(KEYS.access, KEYS.access)
     with pytest.raises(Unauthorized):
-        read(issue(BEARER, "refresh", same, at=now(), lifetime=LIFETIME), "access", same)
+        read(issue(BEARER, "refresh", same, at=now(), lifetime=LIFETIME), "access", same, at=now())
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256"])
 def test_an_unsigned_token_is_refused(algorithm: str) -> None:
     with pytest.raises(Unauthorized) as refused:
-        read(unsigned({"alg": algorithm, "typ": "at+jwt"}), "access", KEYS)
+        read(unsigned({"alg": algorithm, "typ": "at+jwt"}), "access", KEYS, at=now())
     assert not isinstance(refused.value, TokenExpired)
 
 
@@ -108,5 +109,5 @@ def test_an_unsigned_token_is_refused(algorithm: str) -> None:
 )
 def test_every_other_token_is_refused(token: Any) -> None:
     with pytest.raises(Unauthorized) as refused:
-        read(token(), "access", KEYS)
+        read(token(), "access", KEYS, at=now())
     assert not isinstance(refused.value, TokenExpired)
