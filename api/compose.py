@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[Any]
 
 RECONNECT_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 6.0
+"""Longer than the last mail of a process may take (`loops.LAST_MAIL_S`)."""
 MAIL_SESSIONS: Final = 2
 """One sends, which a slow mail server may hold up; the other counts."""
 FIRST_PAUSE_S: Final = 0.005
@@ -105,9 +107,16 @@ async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         yield
     finally:
         for task in reversed(tasks):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await _end(task)
+
+
+async def _end(task: asyncio.Future[None]) -> None:
+    """Cancel it until it ends: where its session dies at that moment, asyncpg raises that instead, and it goes on."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
+    with suppress(asyncio.CancelledError):
+        task.result()
 
 
 def clients_of(settings: Settings) -> Clients:

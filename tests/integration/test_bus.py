@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from api import compose
 from api.migrate import migrate_event_store
 from projections.bus import AmqpBus, BrokerOutOfReach, EventBus, InProcessBus, Subscription, exchange_of, queue_of
 from projections.consumer import Consumer
@@ -559,6 +560,22 @@ async def test_one_that_lost_its_session_and_the_lead_stands_by_and_is_well(way:
         await until(lambda: consumer.state.failures >= 1 and consumer.state.error is None)
         assert not consumer.state.is_leading
     await another.close()
+
+
+async def test_one_whose_session_dies_while_it_is_told_to_end_ends(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose, "CANCEL_AGAIN_S", 0.1)
+    holder = await way.connect()
+    projector = Projector(way.connect, CODEC)
+    consumer = Consumer(bus=way.bus, queue="", pull=pulling(way.pool), projector=projector, silence_s=SILENCE_S)
+    async with asyncio.timeout(10) as limit, holder.transaction(), compose.running(consumer.run()):
+        await holder.fetchval("select pos from views.checkpoint for update")
+        await way.append(*BEGIN)
+        await until_equal(lambda: way.pool.fetchval(WAITING_FOR_A_LOCK), 1)
+        # asyncpg then says that the session is closed in the place of the cancellation.
+        assert projector._connection is not None
+        projector._connection.terminate()
+    assert not limit.expired()
+    await holder.close()
 
 
 @pytest.mark.parametrize("harm", ["purge", "delete"])

@@ -17,6 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.builders import CODEC, PARTY
+from tests.support.databases import WAITING_FOR_A_LOCK
 from tests.support.proxy import Proxy
 from tests.support.store import WRITER, Store, a_command, a_key, a_store, an_event
 from tests.support.until import until, until_equal
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
 TRANSACTIONS = "select count(distinct xmin::text) from es.events"
-BLOCKED = """
-    select count(*)
-      from pg_stat_activity
-     where datname = current_database()
-       and wait_event_type = 'Lock'
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +92,7 @@ async def outcomes(store: Store, commands: Sequence[Submission]) -> list[object]
 
 async def blocked(session: asyncpg.Connection[Any]) -> int:
     """How many sessions of this database wait for a lock."""
-    count: int = await session.fetchval(BLOCKED)
+    count: int = await session.fetchval(WAITING_FOR_A_LOCK)
     return count
 
 

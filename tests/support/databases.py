@@ -41,9 +41,9 @@ MADE_HERE: Final = """
 """
 WAITING_FOR_A_LOCK: Final = """
     select count(*)
-      from pg_locks
-     where not granted
-       and database = (select oid from pg_database where datname = current_database())
+      from pg_stat_activity
+     where datname = current_database()
+       and wait_event_type = 'Lock'
 """
 
 
