@@ -41,7 +41,7 @@ fault: setup ## kill, cut, stop and wipe everything under continuous writes: 200
 	@$(PY) -m tests.support.servers prepare
 	$(PY) -m pytest -q tests/integration/test_writer.py tests/integration/test_publisher.py tests/integration/test_bus.py \
 		tests/integration/test_outbox.py tests/integration/test_loose_images.py \
-		tests/e2e/test_processes.py tests/e2e/test_rebuild.py tests/e2e/test_image_store.py
+		tests/e2e/test_processes.py tests/e2e/test_rebuild.py tests/e2e/test_image_store.py tests/fault/test_store_machine.py
 	$(PY) -m tests.fault $(ARGS)
 
 bench: setup ## measure, and print one table

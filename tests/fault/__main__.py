@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tests.bench.machine import this_machine
 from tests.fault.campaign import Outcome, writing
+from tests.fault.kinds import KINDS
 from tests.fault.report import Campaigned
 from tests.support.rabbitmq import NoRabbitmq
 from tests.support.servers import Servers
@@ -23,18 +24,23 @@ from tests.support.servers import Servers
 FAULTS = 200
 
 
-async def suffer(folder: Path, seed: int, count: int) -> Campaigned:
+async def suffer(folder: Path, seed: int, count: int, only: str) -> Campaigned:
     console = Console(stderr=True)
     outcomes: list[Outcome] = []
 
     def tell(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        none_accepted = f"none accepted for {outcome.waiting.longest_gap_s:.2f} s"
-        console.print(f"{len(outcomes):4} of {count}: {outcome.kind}, {none_accepted}", style="dim")
+        waiting = outcome.waiting
+        console.print(
+            f"{len(outcomes):4} of {count}  {outcome.kind}: {waiting.refused} refused, "
+            f"none accepted for {waiting.longest_gap_s:.2f} s",
+            style="dim",
+            soft_wrap=True,
+        )
 
     async with writing(folder, seed) as campaign:
         machine = await this_machine(Servers(campaign.service.postgres.url, campaign.service.broker.url))
-        await campaign.suffer(seed, count, tell)
+        await campaign.suffer(count, tell, [kind for kind in KINDS if only in kind.name])
     return Campaigned(seed, outcomes, machine, datetime.now(UTC))
 
 
@@ -45,12 +51,15 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=random.randrange(1_000_000), help="kinds and moments follow from it"
     )
+    parser.add_argument(
+        "--only", default="", help="faults whose name has this in it; tests/fault/kinds.py has them all"
+    )
     parser.add_argument("--write", action="store_true", help="also into docs/faults.md")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="emsp-fault-"))
     print(f"seed {asked.seed}; logs, kept where something was wrong: {folder}", file=sys.stderr)
     try:
-        campaigned = asyncio.run(suffer(folder, asked.seed, asked.faults))
+        campaigned = asyncio.run(suffer(folder, asked.seed, asked.faults, asked.only))
     except NoRabbitmq as why:
         sys.exit(str(why))
     shutil.rmtree(folder)

@@ -17,7 +17,7 @@ from tests.fault.writers import EVENTS_OF_A_COMMAND, Registrar, Writer
 from tests.support.emsp import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.fault.kinds import Kind
@@ -40,12 +40,11 @@ class Outcome:
     arrived_s: float
 
 
-def drawn(seed: int, count: int) -> Iterator[Kind]:
+def drawn(chance: Random, kinds: Sequence[Kind], count: int) -> Iterator[Kind]:
     """So many faults: every kind comes once, in any order, before one comes again."""
-    chance = Random(seed)
     order: list[Kind] = []
     for _ in range(count):
-        order = order or chance.sample(KINDS, len(KINDS))
+        order = order or chance.sample(kinds, len(kinds))
         yield order.pop()
 
 
@@ -53,20 +52,21 @@ def drawn(seed: int, count: int) -> Iterator[Kind]:
 class Campaign:
     """A running service, its writers, and what both say."""
 
+    seed: int
     service: Service
     ledger: Ledger
     log: LogFold
     writers: list[Writer | Registrar]
 
-    async def suffer(self, seed: int, count: int, tell: Callable[[Outcome], None]) -> None:
+    async def suffer(self, count: int, tell: Callable[[Outcome], None], kinds: Sequence[Kind] = KINDS) -> None:
         """So many faults, of kinds and at moments that follow from the seed. tell: what is called after each."""
-        for number, kind in enumerate(drawn(seed, count), start=1):
+        for number, kind in enumerate(drawn(Random(self.seed), kinds, count), start=1):
             try:
-                outcome = await self._suffer(kind, Random(f"{seed}/{number}"))
+                outcome = await self._suffer(kind, Random(f"{self.seed}/{number}"))
                 if number % VERIFY_EVERY == 0:
                     await self.verify()
             except Exception as wrong:
-                wrong.add_note(f"fault {number} of seed {seed}: {kind.name}")
+                wrong.add_note(f"fault {number} of seed {self.seed}: {kind.name}")
                 raise
             tell(outcome)
 
@@ -122,7 +122,7 @@ async def writing(folder: Path, seed: int) -> AsyncIterator[Campaign]:
             *(Writer(f"W{number}", client, cpo, Random(f"{seed}/{number}"), ledger) for number in range(WRITERS)),
             Registrar(client, ledger, REGISTER_EVERY_S),
         ]
-        campaign = Campaign(service, ledger, LogFold(), writers)
+        campaign = Campaign(seed, service, ledger, LogFold(), writers)
         async with asyncio.TaskGroup() as group:
             for writer in writers:
                 group.create_task(writer.run())

@@ -89,8 +89,8 @@ async def connections_cut(service: Service, chance: Random) -> None:
 async def commit_unanswered(service: Service, chance: Random) -> None:
     """The API's commits are done, but their answers never arrive: the connections break meanwhile."""
     async with service.session() as session:
-        service.store_line.swallow(WRITER)
         before = await session.fetchval(HEAD)
+        service.store_line.swallow(WRITER)
         async with asyncio.timeout(30):
             while await session.fetchval(HEAD) == before:
                 await asyncio.sleep(0.005)

@@ -22,5 +22,5 @@ SEED: Final = int(os.environ.get("EMSP_TEST_SEED", "1"))
 async def test_whatever_fails_no_accepted_command_is_lost_and_none_applied_twice(tmp_path: Path, amqp_url: str) -> None:
     outcomes: list[Outcome] = []
     async with writing(tmp_path, SEED) as campaign:
-        await campaign.suffer(SEED, FAULTS, outcomes.append)
+        await campaign.suffer(FAULTS, outcomes.append)
     assert len(outcomes) == FAULTS
