@@ -19,6 +19,7 @@ from api.embedded import EmbeddedPostgresFailed
 from api.log import set_up_logging
 from api.migrate import ChangedMigration
 from api.settings import WrongSettings, read_settings
+from api.status import Unhealthy, print_status
 from ocpi.identifiers import Party
 from projections.dead_letters import StillPoison
 from projections.generations import Refused
@@ -54,6 +55,7 @@ EXPECTED = (
     roles.NotReady,
     Refused,
     StillPoison,
+    Unhealthy,
     rebuild_commands.ViewsDiffer,
     cpo_commands.Unanswered,
     UnknownCpo,
@@ -220,8 +222,8 @@ def drop_dead_letters(
 
 @app.command()
 def status() -> None:
-    """Positions and lag of publisher and views, mails that wait."""
-    _run(reports.print_status)
+    """Positions, lag, generations, what waits; exit 1 where it is not well, with a line that says why."""
+    _run(print_status)
 
 
 @app.command()

@@ -48,7 +48,7 @@ from write_side.store.loose_images import StoredLooseImages
 from write_side.store.outbox import Outbox
 from write_side.store.publisher import Publisher, log_id
 from write_side.store.staging import Stagings
-from write_side.store.writer import Writer
+from write_side.store.writer import Writer, WriterState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -174,6 +174,7 @@ class WriteSide:
     stagings: Stagings
     pool: Pool
     geocoding: GeocodingState
+    writing: WriterState
 
 
 def manners_of(settings: Settings) -> Manners:
@@ -237,7 +238,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
             at_once=settings.uploads_at_once,
             patience_s=settings.upload_patience_s,
         )
-        yield WriteSide(world, accounts, images, stagings, pool, geocoding)
+        yield WriteSide(world, accounts, images, stagings, pool, geocoding, writer.state)
 
 
 @asynccontextmanager

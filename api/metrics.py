@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from write_side.adapters.google import GeocodingState
     from write_side.store.outbox import OutboxState
     from write_side.store.publisher import PublisherState
+    from write_side.store.writer import WriterState
 
 
 def new_registry() -> CollectorRegistry:
@@ -52,6 +53,13 @@ def count_consumer(registry: CollectorRegistry, state: ConsumerState) -> None:
     _gauge(registry, "emsp_projector_failures", "times it had to begin again", lambda: state.failures)
     _gauge(registry, "emsp_projector_parked_keys", "keys with dead letters", lambda: state.parked_keys)
     _gauge(registry, "emsp_projector_letters", "events that wait in dead letters", lambda: state.letters)
+
+
+def count_writer(registry: CollectorRegistry, state: WriterState) -> None:
+    """Numbers of the appends of this process; `emsp_append_failing` is the one that matters."""
+    _gauge(registry, "emsp_append_commands", "commands that the event store took", lambda: state.commands)
+    _gauge(registry, "emsp_append_failures", "times that it took none", lambda: state.failures)
+    _gauge(registry, "emsp_append_failing", "1 while the last try failed", lambda: float(state.error is not None))
 
 
 def count_outbox(registry: CollectorRegistry, state: OutboxState) -> None:

@@ -10,19 +10,24 @@ from api.handlers.health import Check
 from projections.bus import AmqpBus, BrokerOutOfReach
 from projections.generations import LIVE, generation_in
 from projections.migrate import views_version
+from write_side.store.probe import append_fault
 
 if TYPE_CHECKING:
     from projections.consumer import ConsumerState
+    from write_side.store.probe import Connect
     from write_side.store.publisher import PublisherState
+    from write_side.store.writer import WriterState
 
 HEAD: Final = "select pos from es.head"
-CHECKPOINT: Final = "select pos from views.checkpoint"
 
 WAITING_SINCE_S: Final = """
     select extract(epoch from now() - occurred_at)::float
       from es.events
      where pos = $1
 """
+
+HELD_S: Final = 1.0
+"""Nobody holds the head of the log for longer, but a large upload."""
 
 OUT_OF_REACH: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -38,6 +43,15 @@ def store_check(pool: asyncpg.Pool[Any]) -> Check:
         return None
 
     return Check("event_store", fault)
+
+
+def append_check(state: WriterState, connect: Connect) -> Check:
+    """Where the last append of this process failed: whether one could be done now. Nothing is tried in vain."""
+
+    async def fault() -> str | None:
+        return None if state.error is None else await append_fault(connect, at_most_s=HELD_S)
+
+    return Check("append", fault)
 
 
 def views_check(store: asyncpg.Pool[Any], views: asyncpg.Pool[Any], *, at_most_s: float) -> Check:

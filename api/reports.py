@@ -1,4 +1,4 @@
-"""What operators look at: positions and lag, and the log itself."""
+"""`emsp events`: the log itself."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from api.connections import CONNECT_TIMEOUT_S, databases
-from api.readiness import CHECKPOINT, HEAD, WAITING_SINCE_S
 from ocpi.identifiers import Party
 from write_side.events.ranges import Recorded
 from write_side.events.streams import cpo_stream, evse_stream, location_stream
 from write_side.store.event_store import stream_after
-from write_side.store.outbox import COUNT, FAILED
 from write_side.store.publisher import events_after
 
 if TYPE_CHECKING:
@@ -26,49 +23,8 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
 
-CURSOR: Final = "select pos from es.publisher"
 PAGE: Final = 500
 TICK_S: Final = 0.5
-MOST_MAILS: Final = 20
-"""How many refused mails are named, the oldest first."""
-
-
-async def print_status(settings: Settings) -> None:
-    """A table of positions, lag and mails that wait."""
-    async with databases(settings) as urls:
-        store = await asyncpg.connect(urls.event_store, timeout=CONNECT_TIMEOUT_S)
-        views = await asyncpg.connect(urls.read_model, timeout=CONNECT_TIMEOUT_S)
-        try:
-            head = await store.fetchval(HEAD)
-            cursor = await store.fetchval(CURSOR)
-            checkpoint = await views.fetchval(CHECKPOINT)
-            table = Table("what", "position", "events behind", "seconds behind")
-            table.add_row("event log", str(head), "", "")
-            table.add_row("publisher", str(cursor), str(head - cursor), await _behind(store, cursor))
-            table.add_row("views", str(checkpoint), str(head - checkpoint), await _behind(store, checkpoint))
-            console = Console()
-            console.print(table)
-            await _print_mails(store, console)
-        finally:
-            await store.close()
-            await views.close()
-
-
-async def _print_mails(store: asyncpg.Connection[Any], console: Console) -> None:
-    (count,) = await store.fetch(COUNT)
-    console.print(f"mails that wait: {count['waiting']}")
-    for mail in await store.fetch(FAILED, MOST_MAILS):
-        console.print(
-            f"refused {mail['message_id']} of {mail['party']}: {mail['failure']}; tries {mail['tries']}, "
-            f"next {mail['due_at']:%Y-%m-%d %H:%M} UTC or at `emsp mail --retry`",
-            markup=False,
-            soft_wrap=True,
-        )
-
-
-async def _behind(store: asyncpg.Connection[Any], position: int) -> str:
-    seconds = await store.fetchval(WAITING_SINCE_S, position + 1)
-    return "0" if seconds is None else f"{seconds:.1f}"
 
 
 class UnknownStream(ValueError):

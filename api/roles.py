@@ -17,7 +17,7 @@ from api import compose, connections, metrics, projecting
 from api.handlers.graphql import GRAPHQL
 from api.handlers.health import Check, health_routes, metrics_route
 from api.loops import build_outdated_views, count_mails, keep_house, remove_images, send_mails
-from api.readiness import broker_check, consumer_check, publisher_check, store_check, views_check
+from api.readiness import append_check, broker_check, consumer_check, publisher_check, store_check, views_check
 from api.serving import serving
 from api.welcome import print_welcome
 from projections.bus import AmqpBus
@@ -142,12 +142,14 @@ async def _api(
 ) -> AsyncIterator[int]:
     """The API on its port, which is yielded, with health and metrics on theirs."""
     async with AsyncExitStack() as stack:
+        metrics.count_writer(registry, write_side.writing)
         metrics.count_geocoding(registry, write_side.geocoding)
         views = await stack.enter_async_context(connections.views_pool(settings, urls.read_model))
         manners = compose.manners_of(settings)
         all_checks = [
             Check("process", manners.ending.fault),
             store_check(write_side.pool),
+            append_check(write_side.writing, connections.Connector(urls.event_store, "emsp probe")),
             views_check(write_side.pool, views, at_most_s=settings.ready_lag_s),
             *checks,
         ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import aio_pika
 import msgspec
 import structlog
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 from aiormq.abc import DeliveredMessage
 
 from write_side.events.ranges import CONTENT_TYPE, Range, decode_range, encode_range
@@ -222,6 +222,17 @@ class AmqpBus:
         try:
             async with asyncio.timeout(self.confirm_s):
                 await self._connected()
+        except CONNECTION_EXCEPTIONS as trouble:
+            raise BrokerOutOfReach(_said_by(trouble)) from trouble
+
+    async def depth(self, queue: str) -> int | None:
+        """How many messages wait in that queue; None where it is not there. raises: BrokerOutOfReach."""
+        try:
+            async with asyncio.timeout(self.confirm_s), (await self._connected()).channel() as channel:
+                declared = await channel.declare_queue(queue, passive=True)
+                return declared.declaration_result.message_count
+        except ChannelNotFoundEntity:
+            return None
         except CONNECTION_EXCEPTIONS as trouble:
             raise BrokerOutOfReach(_said_by(trouble)) from trouble
 

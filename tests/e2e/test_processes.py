@@ -48,6 +48,9 @@ async def test_killed_publisher_and_projector_lose_nothing_and_apply_nothing_twi
                     sender.cancel()
             await emsp.until_ready()
             await _prove(emsp, client, cpo, accepted, database)
+            told = await emsp.command("status")
+            assert "queue: 0 messages wait" in told
+            assert "All is well" in told
 
 
 async def _send_statuses(client: Client, cpo: Cpo, uid: str, accepted: list[tuple[int, str, str]]) -> None:

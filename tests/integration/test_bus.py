@@ -220,6 +220,14 @@ async def test_a_reconnect_is_told_so_that_the_log_is_asked(proxied: tuple[Proxy
     assert await _first_delivery(subscription) == run(1, 1)
 
 
+async def test_the_depth_of_a_queue(amqp: AmqpBus, queue: str) -> None:
+    assert await amqp.depth(queue) is None
+    await (await amqp.subscribe(queue)).close()
+    for nr in range(1, 4):
+        await amqp.publish(run(nr, nr))
+    await until_equal(lambda: amqp.depth(queue), 3)
+
+
 async def test_of_two_readers_of_a_queue_one_reads_and_the_other_takes_over(amqp: AmqpBus, queue: str) -> None:
     one, other = await amqp.subscribe(queue), await amqp.subscribe(queue)
     for nr in range(1, 6):
@@ -265,6 +273,8 @@ async def test_a_broker_that_is_away_is_said_and_found_again(proxied: tuple[Prox
         await bus.publish(run(1, 1))
     with pytest.raises(BrokerOutOfReach):
         await bus.subscribe(queue)
+    with pytest.raises(BrokerOutOfReach):
+        await bus.depth(queue)
     proxy.accept()
     subscription = await bus.subscribe(queue)
     await bus.publish(run(1, 1))

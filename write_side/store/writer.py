@@ -43,6 +43,28 @@ class _Waiting:
     done: asyncio.Future[Position]
 
 
+@dataclass(slots=True)
+class WriterState:
+    """What readiness and metrics say of a writer; it alone writes here, anybody reads.
+
+    commands: that the store took; failures: times it took none. error: of the last try; None when it succeeded.
+    """
+
+    commands: int = 0
+    failures: int = 0
+    error: str | None = None
+
+    def failed(self, trouble: Exception) -> None:
+        """The store did not take a batch."""
+        self.failures += 1
+        self.error = f"{type(trouble).__name__}: {trouble}"
+
+    def succeeded(self, commands: int) -> None:
+        """It took one."""
+        self.commands += commands
+        self.error = None
+
+
 class Writer:
     """One task, one connection. `run` must be running for `append` to be answered.
 
@@ -54,6 +76,7 @@ class Writer:
     def __init__(
         self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]], codec: Codec, *, patience_s: float
     ) -> None:
+        self.state = WriterState()
         self._connect = connect
         self._codec = codec
         self._patience_s = patience_s
@@ -128,13 +151,16 @@ class Writer:
                     continue
                 outcomes = await self._write(self._connection, batch)
             except BROKEN as trouble:
+                self.state.failed(trouble)
                 log.warning("event store out of reach", error=repr(trouble), commands=len(batch))
                 self._drop_connection()
                 await asyncio.sleep(RECONNECT_PAUSE_S)
             except asyncpg.PostgresError as fault:
+                self.state.failed(fault)
                 self._drop_connection()
                 await self._blame(batch, fault)
             else:
+                self.state.succeeded(len(batch))
                 _tell(batch, outcomes)
 
     async def _blame(self, batch: list[_Waiting], fault: Exception) -> None:
