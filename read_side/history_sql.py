@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 LOCATION_AS_OF: Final = """
        with recursive parts as (
-              (select uid, connector_id
+              (select uid, connector_id, since, pos, after
                  from views.history_view
                 where location_id = {location_id}
-                order by uid, connector_id
+                order by uid, connector_id, since, pos
                 limit 1)
               union all
-              select next_part.uid, next_part.connector_id
+              select next_part.uid, next_part.connector_id, next_part.since, next_part.pos, next_part.after
                 from parts
                cross join lateral (
-                     select uid, connector_id
+                     select uid, connector_id, since, pos, after
                        from views.history_view
                       where location_id = {location_id}
                         and (uid, connector_id) > (parts.uid, parts.connector_id)
-                      order by uid, connector_id
+                      order by uid, connector_id, since, pos
                       limit 1
                      ) as next_part
        )
-       select id, is_own, max(last_row.pos) as revision,
-              json_agg(json_build_array(uid, connector_id, first_row.after::json, last_row.after::json)
-                       order by first_row.pos)::text as parts
+       select id, is_own, max(latest.pos) as revision,
+              json_agg(json_build_array(uid, connector_id, parts.after::json, latest.after::json)
+                       order by parts.pos)::text as parts
          from (
               select id, country_code = {country_code} and party_id = {party_id} as is_own, publish
                 from views.location_view
@@ -50,21 +50,12 @@ LOCATION_AS_OF: Final = """
                  and uid = parts.uid
                  and connector_id = parts.connector_id
                  and since <= {moment}
-               order by since, pos
-               limit 1
-              ) as first_row
-        cross join lateral (
-              select pos, after
-                from views.history_view
-               where location_id = {location_id}
-                 and uid = parts.uid
-                 and connector_id = parts.connector_id
-                 and since <= {moment}
                order by since desc, pos desc
                limit 1
-              ) as last_row
+              ) as latest
+        where parts.since <= {moment}
         group by id, is_own, publish
-       having is_own or publish and bool_or(uid = '' and (last_row.after::json ->> 'publish')::boolean)"""
+       having is_own or publish and bool_or(uid = '' and (latest.after::json ->> 'publish')::boolean)"""
 
 IS_FUTURE: Final = ", {moment} > now() as is_future"
 

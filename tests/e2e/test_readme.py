@@ -37,7 +37,7 @@ async def answers_to(script: str, folder: Path) -> list[str]:
 def data_of(answer: str) -> Any:
     told = json.loads(answer)
     assert told.get("status", 200) == 200
-    assert "errors" not in told
+    assert "errors" not in told, told
     return told["data"]
 
 
