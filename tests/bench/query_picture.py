@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from tests.bench.query_runs import Runs
 from tests.bench.query_set import OVER_SIZES
@@ -28,10 +29,14 @@ def draw(runs: Runs, to: Path) -> None:
             for name, colour in COLOURS.items():
                 axes.plot(runs.sizes, [runs.p50(query, name, size) for size in runs.sizes], "o-", c=colour, ms=3)
                 axes.plot(runs.sizes, [runs.p99(query, name, size) for size in runs.sizes], "o:", c=colour, ms=3)
-            axes.set_title(query.name.replace(": ", ":\n"), fontsize=8)
-            axes.set_xscale("log")
+            axes.set_title(query.name, fontsize=8)
             axes.set_yscale("log")
-            axes.grid(visible=True, alpha=0.3)
+            axes.set_xscale("log")
+            axes.set_xticks(runs.sizes, [f"{size:,}" for size in runs.sizes])
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.grid(visible=True, which="both", axis="y", alpha=0.2)
         figure.supxlabel("locations")
         figure.supylabel("ms to the answer, 16 connections")
         handles = all_axes.flat[0].get_lines()
