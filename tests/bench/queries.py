@@ -12,15 +12,19 @@ from math import isclose
 from typing import Any, Final
 
 import aiohttp
+import asyncpg
 import orjson
 from rich.console import Console
 
+from read_side.scope import PUBLIC
+from read_side.views import SESSION
 from tests.bench.filled import filled
 from tests.bench.query_load import CONNECTIONS, load_process
 from tests.bench.query_runs import Runs
 from tests.bench.query_set import BESIDE_PEERS, OVER_SIZES, PAGE, Query, Request
 from tests.bench.query_targets import COLD, CONSTANT, EXECUTOR, FLOOR, WARM, Target, mercurius_folder, targets
 from tests.support.databases import Databases
+from tests.support.plans import nodes, plan_of
 from tests.support.servers import Servers
 
 COMPARED: Final = 20
@@ -54,7 +58,20 @@ async def measure_queries(on: tuple[Servers, Databases], sizes: Sequence[int], h
                         runs.requests[query.name] = len(requests)
                         await load.once(target.port, requests[:CONNECTIONS] if target.name == EXECUTOR else requests)
                         runs.add(query, target.name, size, await load(target.port, requests, how.seconds))
+    runs.notes.append(await _plan_of_a_deep_offset(views[runs.sizes[-1]], runs.sizes[-1]))
     return runs
+
+
+async def _plan_of_a_deep_offset(dsn: str, size: int) -> str:
+    connection = await asyncpg.connect(dsn, server_settings=SESSION)
+    wanted = {"limit": 20, "offset": size // 2}
+    plan = await plan_of(connection, "find_ev_locations", wanted, PUBLIC, options="analyze, ")
+    await connection.close()
+    (walk,) = [node for node in nodes(plan) if node.get("Actual Rows", 0) > size // 2 and "Index Name" in node]
+    return (
+        f"The plan of an offset of {size // 2:,} among {size:,}: {walk['Node Type']} over {walk['Index Name']},"
+        f" {walk.get('Heap Fetches', 'all')} of its entries looked up in the table."
+    )
 
 
 def _asked(started: Mapping[str, Target], named: str) -> Iterator[tuple[Query, Target]]:

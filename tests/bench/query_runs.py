@@ -12,10 +12,11 @@ from tests.bench.query_set import Query
 
 @dataclass(slots=True)
 class Runs:
-    """sizes: in locations, rising; requests: different ones of each query."""
+    """sizes: in locations, rising; requests: different ones of each query; notes: what else was found."""
 
     sizes: tuple[int, ...]
     requests: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     _of: dict[tuple[str, str, int], list[Loaded]] = field(default_factory=dict)
 
     def add(self, query: Query, target: str, size: int, run: Loaded) -> None:

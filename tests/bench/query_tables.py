@@ -66,7 +66,9 @@ def _over_sizes(runs: Runs, queries: Sequence[Query]) -> Grid:
         f" {runs.most_of_load:.0%} of one core. Peers: graphql-core {version('graphql-core')},"
         f" {', '.join(NODE_PACKAGES)}."
     )
-    return Grid("Every query over the size of the tables", "20 rows out", columns, tuple(rows), (note,), runs.data)
+    return Grid(
+        "Every query over the size of the tables", "20 rows out", columns, tuple(rows), (note, *runs.notes), runs.data
+    )
 
 
 def _head(runs: Runs, query: Query, name: str) -> tuple[str, str, str]:

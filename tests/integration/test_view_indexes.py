@@ -17,14 +17,14 @@ from rich.console import Console
 from api.handlers.graphql import PATH, graphql_routes
 from read_side.engine import create_engine
 from read_side.guards import Limits
-from read_side.plan import bind
 from read_side.scope import PUBLIC, Own, Viewer
-from read_side.sql import render
 from read_side.views import SESSION
 from tests.bench.country import CITIES, COASTAL, LARGEST, rows, uid_of
 from tests.bench.filled import fill
+from tests.support import plans
 from tests.support.databases import Databases
 from tests.support.filled_views import views_of
+from tests.support.plans import nodes
 
 LOCATIONS: Final = 50_000
 SEEN: Final = next(
@@ -114,32 +114,11 @@ async def full(filled: str) -> AsyncIterator[asyncpg.Connection[Any]]:
     await connection.close()
 
 
-def literal(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, tuple | list):
-        kind = "text" if isinstance(value[0], str) else "int"
-        return f"array[{', '.join(map(literal, value))}]::{kind}[]"
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from nodes(below)
-
-
 async def plan_of(
     connection: asyncpg.Connection[Any], name: str, arguments: dict[str, Any], options: str = ""
 ) -> dict[str, Any]:
     scope = PUBLIC if name.startswith("find") else Own(LARGEST)
-    text, values = render(bind(name, None, arguments, scope, cap=10_000))
-    await connection.execute(f"prepare question as {text}")
-    call = f"question({', '.join(map(literal, values))})" if values else "question"
-    found = await connection.fetchval(f"explain ({options}format json) execute {call}")
-    await connection.execute("deallocate question")
-    plan: dict[str, Any] = orjson.loads(found)[0]["Plan"]
-    return plan
+    return await plans.plan_of(connection, name, arguments, scope, options=options)
 
 
 @pytest.mark.timeout(300)
