@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from read_side.parked import of_cpo
+
 if TYPE_CHECKING:
     from ocpi.identifiers import Party
     from read_side.sql import Question
@@ -55,7 +57,7 @@ class PendingReports:
     async def counts(self, party: Party, *, min_position: int | None = None) -> list[dict[str, int]] | str:
         """R15: how many locations and EVSEs wait, or the contract's word for none."""
         question = (COUNTS, (party.country_code, party.party_id))
-        row = (await self._ask(question, min_position))[0]
+        row = (await self._ask(question, party, min_position))[0]
         if not row["locations"]:
             return NOTHING
         return [{"pending_locations": row["locations"], "pending_evses": row["evses"]}]
@@ -65,9 +67,11 @@ class PendingReports:
     ) -> list[dict[str, Any]]:
         """Staged locations with their EVSEs, as they were uploaded, in that order."""
         question = (ITEMS, (party.country_code, party.party_id, limit, offset))
-        rows = [row for row in await self._ask(question, min_position) if row["head"] is not None]
+        rows = [row for row in await self._ask(question, party, min_position) if row["head"] is not None]
         return [orjson.loads(row["head"]) | {"evses": orjson.loads(f"[{row['evses']}]")} for row in rows]
 
-    async def _ask(self, question: Question, min_position: int | None) -> list[Row]:
-        asked = await self.views.ask([question], at_least=min_position, at_most_s=self.min_position_wait_s)
+    async def _ask(self, question: Question, party: Party, min_position: int | None) -> list[Row]:
+        asked = await self.views.ask(
+            [question], at_least=min_position, at_most_s=self.min_position_wait_s, concern=of_cpo(party)
+        )
         return asked.rows[0]

@@ -22,6 +22,7 @@ from read_side.encoding import Cut, Fragment, Shape
 from read_side.errors import QueryRefused
 from read_side.fields import QUERIES
 from read_side.fragments import SHARE_OF_ONE, Fragments
+from read_side.parked import of_statements
 from read_side.scope import Own
 from read_side.selection import Selected
 from read_side.sql import Question, Statement, render
@@ -126,7 +127,8 @@ class Reader:
         """The rows of each root field, with the fragments that are known."""
         asking = list(zip(bounds, have_documents, strict=True))
         questions = [bound.question(has_documents=has_documents) for bound, has_documents in asking]
-        asked = await self._views.ask(questions, at_least=wait[0], at_most_s=wait[1])
+        concern = of_statements([bound.statement for bound in bounds])
+        asked = await self._views.ask(questions, at_least=wait[0], at_most_s=wait[1], concern=concern)
         fields: list[_Field | QueryRefused] = []
         for (bound, has_documents), rows in zip(asking, asked.rows, strict=True):
             try:

@@ -15,11 +15,13 @@ import orjson
 from ocpi.codes import REFERENCE_LISTS
 from ocpi.identifiers import folded
 from read_side.errors import Unavailable
+from read_side.parked import any_location, of_cpo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ocpi.identifiers import Party
+    from read_side.parked import Concern
     from read_side.sql import Question
     from read_side.views import Row, Views
 
@@ -76,15 +78,18 @@ class Reports:
 
     async def details(self, party: Party, *, min_position: int | None = None) -> dict[str, Any]:
         """R13: what is known of that CPO. `contact`: sealed as in the event, or None where it was forgotten."""
-        rows = await self._ask((DETAILS_OF_CPO, (party.country_code, party.party_id)), min_position)
+        question = (DETAILS_OF_CPO, (party.country_code, party.party_id))
+        rows = await self._ask(question, min_position, of_cpo(party))
         if rows[0]["details"] is None:
             # Whoever can log in is registered: the views are behind.
             raise Unavailable
         details: dict[str, Any] = orjson.loads(rows[0]["details"])
         return details
 
-    async def _ask(self, question: Question, min_position: int | None) -> list[Row]:
-        asked = await self.views.ask([question], at_least=min_position, at_most_s=self.min_position_wait_s)
+    async def _ask(self, question: Question, min_position: int | None, concern: Concern = any_location) -> list[Row]:
+        asked = await self.views.ask(
+            [question], at_least=min_position, at_most_s=self.min_position_wait_s, concern=concern
+        )
         return asked.rows[0]
 
 

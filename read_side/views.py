@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from read_side.errors import Unavailable
+from read_side.parked import PARKED, Concern, Parked, any_location
 from read_side.sql import Question
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
@@ -94,6 +95,8 @@ class Views:
         self._position = 0
         self._is_listening = False
         self._moved = asyncio.Event()
+        self._parked_in = -1
+        self._parked: Sequence[Parked] = ()
 
     async def run(self) -> None:
         """Hear of every new checkpoint, until cancelled; connects anew when the session is lost."""
@@ -159,8 +162,15 @@ class Views:
             raise _unavailable(error) from error
         return self._position
 
-    async def ask(self, questions: Sequence[Question], *, at_least: int | None = None, at_most_s: float = 2.0) -> Asked:
-        """The rows of these questions; of a state of the views that has reached `at_least`.
+    async def ask(
+        self,
+        questions: Sequence[Question],
+        *,
+        at_least: int | None = None,
+        at_most_s: float = 2.0,
+        concern: Concern = any_location,
+    ) -> Asked:
+        """The rows of these questions; of a state of the views that has reached `at_least` in all that is of concern.
 
         raises: Unavailable  out of reach, a statement too slow, or not there within at_most_s
         """
@@ -170,10 +180,22 @@ class Views:
             if at_least is not None:
                 await self.reach(at_least, at_most_s=max(0.0, until - loop.time()))
             asked = await self._ask_until_equal(questions)
-            if at_least is None or asked.position >= at_least:
+            if at_least is None:
                 return asked
-            # Another build of the views, further behind, has taken the place of the one we knew.
+            if asked.position >= at_least and await self._knows_parked_in(asked.generation):
+                if any(parked.first <= at_least and concern(parked) for parked in self._parked):
+                    raise Unavailable(f"An event until position {at_least} can't be shown yet")
+                return asked
+            # Another build of the views, perhaps further behind, has taken the place of the one we knew.
             self._arrive(asked.position)
+
+    async def _knows_parked_in(self, generation: int) -> bool:
+        """Whether what is known to be parked is so in that generation; looks where it isn't."""
+        if self._parked_in != generation:
+            asked = await self._ask_until_equal([PARKED])
+            self._parked_in = asked.generation
+            self._parked = [Parked(row["key"], row["party"], row["first"]) for row in asked.rows[0] if row["key"]]
+        return self._parked_in == generation
 
     async def _ask_until_equal(self, questions: Sequence[Question]) -> Asked:
         trouble: Exception = Unavailable()
