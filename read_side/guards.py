@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from read_side.errors import BadUserInput
@@ -116,15 +116,21 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What a selection comes to, its fragments spread. depth: levels of fields."""
+    """What a selection comes to, its fragments spread. depth: levels of fields; nesting: of selection sets."""
 
+    nesting: int = 0
     depth: int = 0
     aliases: int = 0
     cost: int = 0
 
     def beside(self, other: Weight) -> Weight:
         """Both, in one selection set."""
-        return Weight(max(self.depth, other.depth), self.aliases + other.aliases, self.cost + other.cost)
+        return Weight(
+            max(self.nesting, other.nesting),
+            max(self.depth, other.depth),
+            self.aliases + other.aliases,
+            self.cost + other.cost,
+        )
 
 
 @dataclass(slots=True)
@@ -132,28 +138,39 @@ class _Scale:
     """Weighs each fragment once, so that fragments that double each other cost no time."""
 
     fragments: Mapping[str, Ast]
+    deepest: int
     weighed: dict[str, Weight] = field(default_factory=dict)
     being_weighed: set[str] = field(default_factory=set)
 
-    def weigh(self, selection_set: Ast | None, *, is_root: bool = False) -> Weight:
+    def weigh(self, selection_set: Ast | None, *, level: int = 0, is_root: bool = False) -> Weight:
+        """level: of the selection sets around it. raises: Guarded for more of them than others can descend into."""
+        if selection_set is None:
+            return Weight()
         weight = Weight()
-        for selection in selection_set["selections"] if selection_set else ():
-            match selection["kind"]:
-                case "Field":
-                    weight = weight.beside(self._field(selection, is_root=is_root))
-                case "InlineFragment":
-                    weight = weight.beside(self.weigh(selection["selectionSet"], is_root=is_root))
-                case _:
-                    weight = weight.beside(self._fragment(selection["name"]["value"], is_root=is_root))
-        return weight
+        if level < self.deepest:
+            for selection in selection_set["selections"]:
+                weight = weight.beside(self._selection(selection, level + 1, is_root=is_root))
+        if level + weight.nesting >= self.deepest:
+            raise Guarded(f"The query nests selections deeper than {self.deepest}.")
+        return replace(weight, nesting=weight.nesting + 1)
 
-    def _field(self, selection: Ast, *, is_root: bool) -> Weight:
-        below = self.weigh(selection["selectionSet"])
+    def _selection(self, selection: Ast, level: int, *, is_root: bool) -> Weight:
+        match selection["kind"]:
+            case "Field":
+                return self._field(selection, level, is_root=is_root)
+            case "InlineFragment":
+                return self.weigh(selection["selectionSet"], level=level, is_root=is_root)
+        # A spread costs too: fragments without a field that double each other keep the validator busy for ever.
+        weight = self._fragment(selection["name"]["value"], level, is_root=is_root)
+        return replace(weight, cost=weight.cost + 1)
+
+    def _field(self, selection: Ast, level: int, *, is_root: bool) -> Weight:
+        below = self.weigh(selection["selectionSet"], level=level)
         is_free = is_root and selection["name"]["value"] in INTROSPECTION
         depth = 0 if is_free else 1 + below.depth
-        return Weight(depth, below.aliases + (selection["alias"] is not None), below.cost + 1)
+        return Weight(below.nesting, depth, below.aliases + (selection["alias"] is not None), below.cost + 1)
 
-    def _fragment(self, name: str, *, is_root: bool) -> Weight:
+    def _fragment(self, name: str, level: int, *, is_root: bool) -> Weight:
         key = f"{name} {is_root}"
         if key not in self.weighed:
             if name not in self.fragments:
@@ -161,7 +178,7 @@ class _Scale:
             if key in self.being_weighed:
                 raise Guarded(f"Fragment {name[:100]} spreads itself.")
             self.being_weighed.add(key)
-            self.weighed[key] = self.weigh(self.fragments[name]["selectionSet"], is_root=is_root)
+            self.weighed[key] = self.weigh(self.fragments[name]["selectionSet"], level=level, is_root=is_root)
         return self.weighed[key]
 
 
@@ -171,7 +188,7 @@ def check_ast(ast: Ast, limits: Limits) -> None:
     if len(definitions) > limits.definitions:
         raise Guarded(f"The query has more than {limits.definitions} operations and fragments.")
     fragments = {one["name"]["value"]: one for one in definitions if one["kind"] == "FragmentDefinition"}
-    scale = _Scale(fragments)
+    scale = _Scale(fragments, limits.brackets)
     total = Weight()
     for definition in definitions:
         is_operation = definition["kind"] == "OperationDefinition"

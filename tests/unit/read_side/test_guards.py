@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +52,17 @@ def doubling(count: int) -> str:
     return f"{{ ...F0 ...G0 }} {' '.join(fragments)} {' '.join(twice)} {ends}"
 
 
+def doubling_without_fields(count: int) -> str:
+    return "{ ...F0 } " + " ".join(f"fragment F{nr} on Query {{ ...F{nr + 1} ...F{nr + 1} }}" for nr in range(count))
+
+
+def a_chain(links: int, nested: int, order: int) -> str:
+    fragments = [
+        f"fragment F{nr} on Query {{ {'... { ' * nested} ...F{nr + 1} {'} ' * nested} }}" for nr in range(links)
+    ]
+    return f"{{ ...F0 }} {' '.join(fragments[::order])} fragment F{links} on Query {{ __typename }}"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -66,6 +79,10 @@ def doubling(count: int) -> str:
         ("{ locations { " + "id " * 2_000 + "} }", "has fields"),
         ("{ " + " ".join(f"a{nr}: locations {{ id }}" for nr in range(21)) + " }", "root fields"),
         (doubling(25), "cost|fields"),
+        (doubling_without_fields(60), "has fields"),
+        (a_chain(90, 30, order=1), "nests selections"),
+        (a_chain(90, 30, order=-1), "nests selections"),
+        (a_chain(1, 63, order=1), "nests selections"),
         ("{ ...F } " + " ".join(f"fragment F{nr} on Query {{ __typename }}" for nr in range(101)), "more than 100"),
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "Introspection"),
         ('{ __type(name: "EVSE") { ...T } } fragment T on __Type { ofType { ...T } }', "spreads itself"),
@@ -77,6 +94,42 @@ def doubling(count: int) -> str:
 def test_what_is_too_much_is_refused_at_once(parser: Parser, text: str, message: str) -> None:
     with pytest.raises(Guarded, match=message):
         parser.document(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        ("{ __typename } #" + "x" * 300_000, []),
+        ("[" * 40_000, []),
+        ("{" + " a" * 20_000 + "}", []),
+        ("{ locations { evses " + "{ evses " * 12 + "{ uid }" + "}" * 14, ["_ast"]),
+        ("{ locations { " + " ".join(f"a{nr}: id" for nr in range(51)) + " } }", ["_ast"]),
+        ("{ locations { " + "id " * 2_000 + "} }", ["_ast"]),
+        ("{ locations { id } }", ["_ast", "_validated"]),
+    ],
+    ids=["size", "brackets", "tokens", "depth", "aliases", "cost", "fine"],
+)
+def test_each_guard_stands_before_the_work_that_it_spares(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, text: str, done: list[str]
+) -> None:
+    worked: list[str] = []
+
+    def watched(name: str, work: Callable[[Parser, Any], Any]) -> Callable[[Parser, Any], Any]:
+        def do(of: Parser, what: Any) -> Any:
+            worked.append(name)
+            return work(of, what)
+
+        return do
+
+    for name in ("_ast", "_validated"):
+        monkeypatch.setattr(Parser, name, watched(name, getattr(Parser, name)))
+    with suppress(Guarded):
+        parser.document(text)
+    assert worked == done
+
+
+def test_selections_may_nest_as_deep_as_brackets(parser: Parser) -> None:
+    assert parser.document(a_chain(1, 61, order=1))
 
 
 def test_the_default_introspection_passes(parser: Parser) -> None:
