@@ -427,6 +427,24 @@ async def test_the_read_side_cannot_write(dsn: str) -> None:
             await views.ask([("insert into views.checkpoint default values returning generation, pos", ())])
 
 
+@pytest.mark.parametrize(
+    ("viewer", "uses"),
+    [(NOBODY, 0), (Viewer(rejected="Token Expired"), 0), (Viewer(client="desk"), 0), (DRIVER, 0), (CPO, 1)],
+)
+async def test_who_may_not_ask_costs_the_database_nothing(dsn: str, viewer: Viewer, uses: int) -> None:
+    used = 0
+
+    async def count(_session: Any) -> None:
+        nonlocal used
+        used += 1
+
+    async with views_of(dsn, before_each=count) as views:
+        service = await create_engine(views, Limits(), f"test_views_spared_{viewer}")
+        answer = await answered(service, "{ locations { id } evse { uid } location(id: 1) { id } }", viewer)
+    assert used == uses
+    assert (answer.errors == ()) is (uses > 0)
+
+
 async def test_another_party_sees_nothing(service: GraphQLService) -> None:
     nobody = Viewer(party=Party("PH", "NON"))
     assert await ask(service, "{ locations { id } evse { uid } }", nobody) == {"locations": [], "evse": []}
