@@ -39,6 +39,8 @@ COMMANDS_AT_ONCE: Final = EVSES // EVENTS_OF_A_COMMAND
 STATUSES: Final = ("CHARGING", "BLOCKED")
 """Pushed in turns; as EVENTS is a multiple of twice EVSES, every EVSE ends as the second."""
 PATIENCE_S: Final = 120.0
+LOOK_S: Final = 0.005
+CURSOR: Final = "select pos from es.publisher"
 
 SHOWN: Final = f"""
     select count(*)
@@ -55,6 +57,7 @@ async def measure_views(servers: Servers, databases: Databases) -> Group:
         through: list[float] = []
         pulled: list[float] = []
         filled: list[float] = []
+        published: list[float] = []
         version = 2
         for _ in range(ROUNDS):
             async with _bus_reader(emsp):
@@ -64,11 +67,13 @@ async def measure_views(servers: Servers, databases: Databases) -> Group:
             filled.append(await _fill(store, version))
             version += EVENTS // EVSES
             pulled.append(await _drained(emsp, "project", checkpoint, dsn))
+            published.append(await _published(emsp, dsn))
     return Group(
         f"{EVENTS:,} status changes of {EVSES:,} EVSEs into the views",
         (
             median_row("through publisher, RabbitMQ and projector", through, "events/s"),
             median_row("pulled from the log by the projector", pulled, "events/s"),
+            median_row("published to RabbitMQ and confirmed, nobody reads", published, "events/s"),
             median_row(f"– filling the log, {EVENTS_OF_A_COMMAND} events a command", filled, "events/s"),
         ),
     )
@@ -84,6 +89,25 @@ async def _drained(emsp: Emsp, role: str, checkpoint: Checkpoint, dsn: str) -> f
     await _all_is_shown(dsn, head)
     assert emsp.stop(role) == 0, emsp.logs()
     return (head - first) / (ended - first_at)
+
+
+async def _published(emsp: Emsp, dsn: str) -> float:
+    """Events per second from the first move of the publisher's cursor that is seen to the last, once it has started."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
+    try:
+        head, before = await _head(dsn), await connection.fetchval(CURSOR)
+        emsp.start("publish")
+        seen: list[tuple[float, int]] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while not seen or seen[-1][1] < head:
+                if (cursor := await connection.fetchval(CURSOR)) > before:
+                    seen.append((time.perf_counter(), cursor))
+                await asyncio.sleep(LOOK_S)
+    finally:
+        await connection.close()
+    assert emsp.stop("publish") == 0, emsp.logs()
+    (began, first), (ended, last) = seen[0], seen[-1]
+    return (last - first) / (ended - began)
 
 
 async def _all_is_shown(dsn: str, head: int) -> None:
