@@ -31,7 +31,8 @@ SESSIONS_KEPT: Final = timedelta(days=30)
 TRIES_KEPT: Final = timedelta(hours=1)
 """Longer than the ten minutes for which wrong logins count."""
 REBUILD_PAUSE_S: Final = 10.0
-REBUILD: Final = (sys.executable, "-c", "from api.cli import main; main()", "rebuild")
+REBUILD: Final = (sys.executable, "-P", "-c", "from api.cli import main; main()", "rebuild")
+"""Of this same code, whatever lies in the folder where the process was started (-P)."""
 COUNT_TICK_S: Final = 5.0
 IMAGES_TICK_S: Final = 1.0
 HOUSEKEEPING_TICK_S: Final = 3_600.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from projections import replay
 from projections.bulk import session_in
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     from projections.generations import Generation, Schema
     from projections.proof import Oracle
     from projections.replay import Tell
+
+
+LOOKS: Final = 25
+LOOK_S: Final = 0.02
+"""How often, and how far apart, to look whether a generation that another process draws has come as far."""
 
 
 async def unproved(_position: int) -> None:
@@ -117,17 +123,23 @@ class Rebuild:
         projector = Projector(self.connect, Codec(), schema=schema)
         try:
             if not await projector.lead():
-                raise Refused(f"another process draws {schema}")
+                if schema != OLD:
+                    raise Refused(f"another process draws {schema}")
+                # Who still runs with this code keeps it current.
+                return await make_live(session, schema, lambda live: _is_not_behind(session, schema, live))
             await self._catch_up(projector)
             await prove(projector.checkpoint)
+            await self._catch_up(projector)
             return await make_live(session, schema, lambda live: bring_to(projector, self.pull, live))
         finally:
             projector.close()
 
     async def _catch_up(self, projector: Projector) -> None:
-        while events := await self.pull(projector.checkpoint, MAX_BATCH):
-            await projector.apply(events)
-            self.tell("catch up", projector.checkpoint, max(projector.checkpoint, await self.head()))
+        """Draw up to what is the end of the log now; it may go on without end."""
+        head = await self.head()
+        while projector.checkpoint < head:
+            await projector.apply(await self.pull(projector.checkpoint, MAX_BATCH))
+            self.tell("catch up", projector.checkpoint, max(projector.checkpoint, head))
 
     async def _prove(self, position: int) -> None:
         self.tell("compare with the log", 0, 1)
@@ -148,9 +160,13 @@ async def bring_to(projector: Projector, pull: Pull, position: int) -> None:
 
 
 async def _is_not_behind(session: asyncpg.Connection[Any], schema: Schema, live: int) -> None:
-    found = await must_be_in(session, schema)
-    if found.position < live:
-        raise Refused(
-            f"{schema} is {live - found.position} events behind, and only the version of the code that made it can "
-            f"draw it ({found.version}): start a projector of that version, and try again"
-        )
+    """Return when it is there, since a process that keeps it current is there in a moment. raises: Refused."""
+    for _ in range(LOOKS):
+        found = await must_be_in(session, schema)
+        if found.position >= live:
+            return
+        await asyncio.sleep(LOOK_S)
+    raise Refused(
+        f"{schema} is {live - found.position} events behind, and only the version of the code that made it can "
+        f"draw it ({found.version}): start a projector of that version, and try again"
+    )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import asyncpg
 
+from projections.migrate import VERSION
 from tests.support import processes
 from tests.support.client import a_location, an_evse
 from tests.support.databases import Databases
-from tests.support.emsp import EMSP, client_of, deployment
+from tests.support.emsp import EMSP, ROOT, client_of, deployment
 from tests.support.world import KEYS
 
 ASKED = "{ find_ev_locations { id name evses { uid status } } }"
@@ -91,4 +93,88 @@ async def test_a_rebuild_that_is_killed_leaves_what_is_live_and_the_next_one_goe
             assert await client.ask(ASKED) == before
             assert "what the events say" in await emsp.command("verify")
             await session.close()
+        assert emsp.stop("run") == 0, emsp.logs()
+
+
+async def test_a_new_version_is_built_while_the_one_before_draws_and_serves(
+    fresh_database: Databases, tmp_path: Path
+) -> None:
+    dsn = await fresh_database()
+    rates = "{ find_ev_locations(limit: 1) { evses { status connectors { rate_setting } } } }"
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    async with (
+        deployment(tmp_path / "old", event_store_url=dsn, **KEYS) as old,
+        deployment(tmp_path / "new", event_store_url=dsn, **KEYS) as new,
+        client_of(old) as client,
+        client_of(new) as new_client,
+        asyncio.timeout(120),
+    ):
+        old.start("run")
+        await old.until_ready()
+        cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "old/var/mail")
+        pushed = await client.push_locations(cpo, [a_location(f"Mall {n}", an_evse(f"A{n}")) for n in range(50)])
+        assert "KW-H" in str(await client.ask(rates, Emsp_Min_Position=str(pushed.position)))
+        session = await asyncpg.connect(dsn)
+        new.settings["PYTHONPATH"] = str(another_version(tmp_path / "code"))
+        new.start("run")
+        turn = 0
+        while await session.fetchval("select generation from views.checkpoint") == 1:
+            turn += 1
+            reply = await client.push_status(cpo, "A1", ("CHARGING", "AVAILABLE")[turn % 2])
+            assert len((await client.ask(ASKED, Emsp_Min_Position=str(reply.position)))["find_ev_locations"]) == 50
+        await new.until_ready()
+        assert "kW" in str(await new_client.ask(rates))
+        reply = await client.push_status(cpo, "A0", "CHARGING")
+        assert "CHARGING" in str(await new_client.ask(rates, Emsp_Min_Position=str(reply.position)))
+        while await session.fetchval("select pos from views_old.checkpoint") < reply.position:
+            await asyncio.sleep(0.05)
+        assert "Live: generation 3" in await old.command("rebuild", "--back")
+        found = str(await client.ask(rates))
+        assert "KW-H" in found
+        assert "CHARGING" in found
+        await session.close()
+
+
+def another_version(folder: Path) -> Path:
+    """The code with one projection changed, and the version of the views raised, as its author would have done."""
+    for room in ("api", "ocpi", "projections", "read_side", "write_side"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, was, now in (
+        ("documents.py", " KW-H", " kW"),
+        ("migrate.py", f"VERSION: Final = {VERSION}", f"VERSION: Final = {VERSION + 1}"),
+    ):
+        path = folder / "projections" / file
+        text = path.read_text()
+        assert was in text
+        path.write_text(text.replace(was, now))
+    return folder
+
+
+async def test_events_and_views_may_be_in_two_databases(fresh_database: Databases, tmp_path: Path) -> None:
+    store, views = await fresh_database(), await fresh_database()
+    async with (
+        deployment(tmp_path, event_store_url=store, read_model_url=views, **KEYS) as emsp,
+        client_of(emsp) as client,
+    ):
+        emsp.start("run")
+        await emsp.until_ready()
+        cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "var/mail")
+        pushed = await client.push_locations(cpo, [a_location(f"Mall {n}", an_evse(f"A{n}")) for n in range(20)])
+        before = await client.ask(ASKED, Emsp_Min_Position=str(pushed.position))
+        assert "Live: generation 2" in await emsp.command("rebuild")
+        assert await client.ask(ASKED) == before
+        assert "what the events say" in await emsp.command("verify")
+        session = await asyncpg.connect(views)
+        await session.execute("update views.location_view set head = overlay(head placing '~' from 40) where id = 5")
+        said = await emsp.failed("verify", "--sample", "100")
+        assert "location/5" in said
+        assert "head" in said
+        assert "Mended" in await emsp.command("verify", "--repair", "location/5")
+        assert await client.ask(ASKED) == before
+        assert "20 locations" in await emsp.command("verify", "--sample", "20")
+        await session.execute("update views_old.checkpoint set version = 'of last year'")
+        await client.push_status(cpo, "A1", "CHARGING")
+        await session.close()
+        assert "behind" in await emsp.failed("rebuild", "--back")
         assert emsp.stop("run") == 0, emsp.logs()
