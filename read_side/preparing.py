@@ -24,8 +24,8 @@ from read_side.scope import Viewer
 from read_side.selection import Selected
 from read_side.sql import Statement
 
-MOST_PREPARED: Final = 16
-"""Of one operation: clients send the same few variables again, or others every time."""
+MOST_PREPARED: Final = 4_096
+"""Of all operations: some 3 kB each. One more, and all are forgotten; what is asked often is soon prepared anew."""
 
 LARGEST_KEPT_BYTES: Final = 1_024
 """Variables that are kept with what was prepared for them, as JSON."""
@@ -50,19 +50,13 @@ class _Compiled:
     """An operation of a text.
 
     declared: its variables, where they can be looked at; arguments: of its root fields, by the identity of their nodes
-    prepared: what was prepared of it last, by caller and variables
+    prepared: what was prepared of it, by caller and variables
     """
 
     plan: Plan
     declared: tuple[Declared, ...] | None
     arguments: dict[int, PlainArguments] = field(default_factory=dict)
     prepared: dict[tuple[Viewer, bytes], Prepared] = field(default_factory=dict)
-
-    def keep(self, key: tuple[Viewer, bytes], prepared: Prepared) -> None:
-        """Have it ready for the next request of that caller with these variables."""
-        if len(self.prepared) >= MOST_PREPARED:
-            self.prepared.clear()
-        self.prepared[key] = prepared
 
 
 class Preparer:
@@ -73,6 +67,7 @@ class Preparer:
         self._limits = limits
         self._parser = Parser(schema, limits)
         self._query_fields = schema.find_type("Query").implemented_fields
+        self._kept = 0
 
     def plan(self, text: str, operation_name: str | None) -> Plan:
         """The plan of an operation, compiled when its text is new. raises: QueryRefused, Invalid."""
@@ -88,7 +83,7 @@ class Preparer:
         if prepared is None:
             prepared = await self._prepare(compiled, await self._coerced(compiled, variables), caller)
             if given is not None and len(given) <= LARGEST_KEPT_BYTES:
-                compiled.keep((caller, given), prepared)
+                self._keep(compiled, (caller, given), prepared)
         return prepared
 
     def statement(self, name: str, arguments: Arguments, keys: frozenset[str] | None, caller: Viewer) -> Statement:
@@ -124,6 +119,16 @@ class Preparer:
             return orjson.dumps(variables)
         except orjson.JSONEncodeError:
             return None
+
+    def _keep(self, compiled: _Compiled, key: tuple[Viewer, bytes], prepared: Prepared) -> None:
+        """Have it ready for the next request of that caller with these variables."""
+        self._kept += 1
+        if self._kept > MOST_PREPARED:
+            self._kept = 1
+            for _, operations, _ in self._parser.cached.values():
+                for one in operations.values():
+                    one.prepared.clear()
+        compiled.prepared[key] = prepared
 
     async def _coerced(self, compiled: _Compiled, variables: Mapping[str, Any]) -> Values:
         values = None if compiled.declared is None else plain_variables(compiled.declared, variables)
