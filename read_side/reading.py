@@ -4,7 +4,8 @@ While few fragments of a selection are known, one statement brings rows with the
 keys and revisions alone, and a second one, by primary key, the documents that are missing; should one of them have
 changed in between, all are asked for anew, so that an answer always is of one state of the views.
 
-Equal root fields of the same caller that are read at once are read together.
+Equal root fields of the same caller that are read at once are read together. And while the views stay where they are,
+so does the whole answer of a root field: then it is asked, for all requests at once, whether they do.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class _Field:
     bound: Bound
     has_documents: bool
     generation: int
+    position: int
     rows: Sequence[Row]
     is_truncated: bool
     fragments: list[Fragment | None] = field(default_factory=list)
@@ -100,6 +102,7 @@ class Reader:
         self._views = views
         self._fragments = fragments
         self._together: Together[list[Found | QueryRefused]] = Together()
+        self._states: Together[tuple[int, int]] = Together()
 
     async def read(
         self, bounds: tuple[Bound, ...], *, at_least: int | None, at_most_s: float
@@ -108,7 +111,25 @@ class Reader:
 
         raises: Unavailable
         """
+        if at_least is None and (kept := await self._kept(bounds)):
+            return kept
         return await self._together.ask((bounds, at_least), lambda: self._read(bounds, (at_least, at_most_s)))
+
+    async def _kept(self, bounds: Sequence[Bound]) -> list[Found | QueryRefused] | None:
+        """The answers of last time, where the views have not moved since; None where they have, or it isn't known."""
+        states = {self._fragments.state_of(bound, 0) for bound in bounds}
+        state = states.pop()
+        if state is None or states or self._views.heard_of > state[1]:
+            return None
+        if await self._states.ask("state", self._views.state) != state:
+            return None
+        kept = [self._fragments.find(bound, 0, *state) for bound in bounds]
+        return [Found(parts, is_truncated=False) for parts in kept if parts is not None] if all(kept) else None
+
+    def _keep(self, one: _Field, found: Found) -> Found:
+        if not found.is_truncated and sum(map(len, found.parts)) <= self._fragments.most_bytes // SHARE_OF_ONE:
+            self._fragments.keep(one.bound, 0, (one.generation, one.position), found.parts)
+        return found
 
     async def _read(self, bounds: Sequence[Bound], wait: tuple[int | None, float]) -> list[Found | QueryRefused]:
         fields = await self._ask(
@@ -119,7 +140,7 @@ class Reader:
         except _Changed:
             fields = await self._ask(bounds, [True] * len(bounds), wait)
             await self._complete([one for one in fields if isinstance(one, _Field)])
-        return [await _found(one) if isinstance(one, _Field) else one for one in fields]
+        return [self._keep(one, await _found(one)) if isinstance(one, _Field) else one for one in fields]
 
     async def _ask(
         self, bounds: Sequence[Bound], have_documents: Sequence[bool], wait: tuple[int | None, float]
@@ -136,7 +157,7 @@ class Reader:
             except QueryRefused as refused:
                 fields.append(refused)
                 continue
-            one = _Field(bound, has_documents, asked.generation, found, is_truncated)
+            one = _Field(bound, has_documents, asked.generation, asked.position, found, is_truncated)
             await self._look_up(one)
             fields.append(one)
         return fields

@@ -29,6 +29,13 @@ CHECKPOINT: Final = """
      where one
 """
 
+STATE: Final = """
+    select generation, pos
+      from views.checkpoint
+     where one
+"""
+"""No row of the views changes without it."""
+
 SESSION: Final = {
     "application_name": "emsp read",
     "default_transaction_read_only": "on",
@@ -149,6 +156,16 @@ class Views:
                 while self._position < position:
                     await self._moved.wait()
         return self._position >= position or await self._look() >= position
+
+    @property
+    def heard_of(self) -> int:
+        """The position that the views have at least, by what was heard last."""
+        return self._position
+
+    async def state(self) -> tuple[int, int]:
+        """Generation and position of the views. raises: Unavailable."""
+        asked = await self._ask_until_equal([(STATE, ())])
+        return asked.generation, asked.position
 
     async def reach(self, position: int, *, at_most_s: float) -> None:
         """Wait until the views have reached that position. raises: Unavailable where they don't in time."""

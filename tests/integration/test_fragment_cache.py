@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,6 +32,9 @@ RENAME: Final = """
      where id = 1
 """
 
+MOVE: Final = "update views.checkpoint set pos = pos + 1"
+"""As a projector does, in the transaction in which it changes a row."""
+
 
 @dataclass(slots=True)
 class Meanwhile:
@@ -47,7 +51,9 @@ class Meanwhile:
 
     async def run(self, statement: str, *values: Any) -> None:
         connection = await asyncpg.connect(self.dsn)
-        await connection.execute(statement, *values)
+        async with connection.transaction():
+            await connection.execute(statement, *values)
+            await connection.execute(MOVE)
         await connection.close()
 
 
@@ -72,15 +78,16 @@ async def service(meanwhile: Meanwhile, request: pytest.FixtureRequest) -> Async
         yield await create_engine(views, Limits(), f"test_fragment_cache_{request.node.name}")
 
 
-async def ask(service: GraphQLService, text: str, viewer: Viewer = CPO) -> Any:
-    answer = await service.execute(text, None, None, caller=viewer)
+async def ask(service: GraphQLService, text: str, viewer: Viewer = CPO, *, min_position: int | None = None) -> Any:
+    answer = await service.execute(text, None, None, caller=viewer, min_position=min_position)
     assert answer.errors == ()
     assert answer.data is not None
     return orjson.loads(answer.data)
 
 
 async def warm(service: GraphQLService, text: str, viewer: Viewer = CPO) -> Any:
-    answers = [await ask(service, text, viewer) for _ in range(TIMES)]
+    # Who names a position is answered row by row, never with the whole answer of last time.
+    answers = [await ask(service, text, viewer, min_position=1) for _ in range(TIMES)]
     assert all(answer == answers[0] for answer in answers)
     return answers[0]
 
@@ -108,7 +115,35 @@ async def test_a_warm_answer_is_the_first_one(
     assert await ask(service, text, viewer) == first
     assert service.fragments.hits > hits
     assert service.fragments.misses == misses
-    assert meanwhile.uses == uses + 1  # one statement alone, or one transaction
+    assert meanwhile.uses == uses + 1
+
+
+@pytest.mark.parametrize(("text", "viewer"), QUERIES)
+async def test_a_warm_page_is_asked_for_by_its_keys(
+    service: GraphQLService, meanwhile: Meanwhile, text: str, viewer: Viewer
+) -> None:
+    first = await warm(service, text, viewer)
+    hits, misses, uses = service.fragments.hits, service.fragments.misses, meanwhile.uses
+    await meanwhile.run("select")
+    assert await ask(service, text, viewer) == first
+    assert service.fragments.hits > hits
+    assert service.fragments.misses == misses
+    assert meanwhile.uses == uses + 2  # where the views are; then one statement alone, or one transaction
+
+
+async def test_whole_answers_are_kept_while_the_views_stay_and_asked_for_together(
+    service: GraphQLService, meanwhile: Meanwhile
+) -> None:
+    first = [await ask(service, text, viewer) for text, viewer in QUERIES]
+    uses = meanwhile.uses
+    assert await asyncio.gather(*(ask(service, text, viewer) for text, viewer in QUERIES)) == first
+    assert meanwhile.uses == uses + 2  # the first, and all who came meanwhile
+
+
+async def test_a_refused_root_field_is_refused_again(service: GraphQLService) -> None:
+    text = '{ a: evse(after: "nobody") { uid } b: evse { uid } }'
+    said = [await service.execute(text, None, None, caller=CPO) for _ in range(3)]
+    assert all(answer.errors[0]["path"] == ["a"] and answer.data == said[0].data for answer in said)
 
 
 @pytest.mark.parametrize(("text", "viewer"), QUERIES)
@@ -120,7 +155,7 @@ async def test_documents_that_are_missing_are_fetched(
     await meanwhile.run("update views.evse_view set revision = revision + 100 where uid_key = 'a1'")
     uses = meanwhile.uses
     assert await ask(service, text, viewer) == first
-    assert meanwhile.uses == uses + 2
+    assert meanwhile.uses == uses + 3
 
 
 async def test_a_changed_document_is_never_answered_as_it_was(service: GraphQLService, meanwhile: Meanwhile) -> None:
@@ -164,9 +199,9 @@ async def test_a_document_that_changes_between_two_statements_is_asked_for_anew(
     before = (await warm(service, text))["locations"]
     await meanwhile.run(f"{CHANGED} where id < 3")
     uses = meanwhile.uses
-    meanwhile.waiting += [None, statement]  # between the keys and the documents that are missing
+    meanwhile.waiting += [None, None, statement]  # between the keys and the documents that are missing
     answered = (await ask(service, text))["locations"]
-    assert meanwhile.uses == uses + 3
+    assert meanwhile.uses == uses + 4
     assert answered == (await ask(service, text))["locations"]
     assert answered[0]["city"] == before[0]["city"].replace("Makati", "Manila")
     assert [one["id"] for one in answered] == ([1, 3] if statement.startswith("delete") else [1, 2, 3])
