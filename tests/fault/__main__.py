@@ -41,7 +41,7 @@ async def suffer(folder: Path, seed: int, count: int, only: str) -> Campaigned:
     async with writing(folder, seed) as campaign:
         machine = await this_machine(Servers(campaign.service.postgres.url, campaign.service.broker.url))
         await campaign.suffer(count, tell, [kind for kind in KINDS if only in kind.name])
-    return Campaigned(seed, outcomes, machine, datetime.now(UTC))
+    return Campaigned(seed, campaign.app.answered, outcomes, machine, datetime.now(UTC))
 
 
 def main() -> None:

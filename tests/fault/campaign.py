@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from tests.fault.app import App
 from tests.fault.kinds import KINDS
 from tests.fault.ledger import Ledger
 from tests.fault.log_fold import LogFold
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tests.fault.service import Service
 
 WRITERS: Final = 5
-REGISTER_EVERY_S: Final = 1.0
+REGISTER_EVERY_S: Final = 0.3
 VERIFY_EVERY: Final = 25
 MAILS_WAITING: Final = "select count(*) from es.outbox_mail"
 USERNAME: Final = re.compile(r"^Username: (\S+)", re.MULTILINE)
@@ -33,7 +34,10 @@ USERNAME: Final = re.compile(r"^Username: (\S+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One fault. waiting: how commands fared until all was well; arrived_s: until the views had all of it."""
+    """One fault. waiting: how commands fared until all was well.
+
+    arrived_s: from the end of its cause until the views had all that was in the log then
+    """
 
     kind: str
     waiting: Waiting
@@ -57,6 +61,7 @@ class Campaign:
     ledger: Ledger
     log: LogFold
     writers: list[Writer | Registrar]
+    app: App
 
     async def suffer(self, count: int, tell: Callable[[Outcome], None], kinds: Sequence[Kind] = KINDS) -> None:
         """So many faults, of kinds and at moments that follow from the seed. tell: what is called after each."""
@@ -74,9 +79,9 @@ class Campaign:
         """Inflict one fault; return when all is well again and proved."""
         self.ledger.measured()
         await kind.inflict(self.service, chance)
+        arrived_s = await self.service.until_arrived()
         await self._until_everybody_writes()
         await self.service.emsp.until_ready()
-        arrived_s = await self.service.until_arrived()
         waiting = self.ledger.measured()
         await self.prove()
         return Outcome(kind.name, waiting, arrived_s)
@@ -88,6 +93,7 @@ class Campaign:
             await self.log.read_on(session)
         self.log.must_have(promised, at)
         self.log.must_have_no_more(self.ledger.promised(), but=under_way)
+        self.app.must_have_seen_nothing_old(self.log)
 
     async def verify(self) -> None:
         """The views are what the events say: `emsp verify` ends with 0, else it says what differs."""
@@ -122,13 +128,14 @@ async def writing(folder: Path, seed: int) -> AsyncIterator[Campaign]:
             *(Writer(f"W{number}", client, cpo, Random(f"{seed}/{number}"), ledger) for number in range(WRITERS)),
             Registrar(client, ledger, REGISTER_EVERY_S),
         ]
-        campaign = Campaign(seed, service, ledger, LogFold(), writers)
+        app = App(client, ledger)
+        campaign = Campaign(seed, service, ledger, LogFold(), writers, app)
         async with asyncio.TaskGroup() as group:
-            for writer in writers:
-                group.create_task(writer.run())
+            for one in (*writers, app):
+                group.create_task(one.run())
             yield campaign
-            for writer in writers:
-                writer.is_to_stop = True
+            for one in (*writers, app):
+                one.is_to_stop = True
         await campaign.prove(under_way=0)
         await campaign.verify()
         await campaign.must_have_mailed(mails)

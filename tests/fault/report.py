@@ -27,7 +27,7 @@ HEADINGS: Final = (
     "refused",
     "none accepted, s",
     "a command took, s",
-    "views caught up, s",
+    "views behind, s",
 )
 WIDTH: Final = 120
 
@@ -37,6 +37,7 @@ class Campaigned:
     """A whole campaign, proved."""
 
     seed: int
+    queries: int
     outcomes: Sequence[Outcome]
     machine: Machine
     at: datetime
@@ -46,7 +47,8 @@ class Campaigned:
         accepted = sum(outcome.waiting.accepted for outcome in self.outcomes)
         return (
             f"{len(self.outcomes)} faults, seed {self.seed}, {self.at:%Y-%m-%d}: {accepted:,} commands accepted, "
-            "0 lost, 0 applied twice, no hole in the log, `emsp verify` found nothing"
+            "0 lost, 0 applied twice, no hole in the log, `emsp verify` found nothing; "
+            f"{self.queries:,} queries answered, none with anything older than it asked for"
         )
 
     def rows(self) -> list[list[str]]:
