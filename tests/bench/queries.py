@@ -1,7 +1,8 @@
 """Every query of the contract over the size of the tables, and pages beside what such pages could cost.
 
 All that is compared takes turns: in each round every size, and in it every query at every server, each for a short
-while. A server is asked all of a query's requests once before it is measured, which fills the cache of the warm one.
+while. Before it is measured, a server is asked for a moment, and the warm one of ours all of a query's requests once,
+which fills its cache.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from rich.console import Console
 from read_side.scope import PUBLIC
 from read_side.views import SESSION
 from tests.bench.filled import filled
-from tests.bench.query_load import CONNECTIONS, load_process
+from tests.bench.query_load import load_process
 from tests.bench.query_runs import Runs
 from tests.bench.query_set import BESIDE_PEERS, OVER_SIZES, PAGE, Query, Request
-from tests.bench.query_targets import COLD, CONSTANT, EXECUTOR, FLOOR, WARM, Target, mercurius_folder, targets
+from tests.bench.query_targets import COLD, CONSTANT, FLOOR, WARM, Target, mercurius_folder, targets
 from tests.support.databases import Databases
 from tests.support.plans import nodes, plan_of
 from tests.support.servers import Servers
 
+WARM_UP_S: Final = 0.4
 COMPARED: Final = 20
 """Answers of a peer that must be ours before it is measured."""
 
@@ -56,7 +58,10 @@ async def measure_queries(on: tuple[Servers, Databases], sizes: Sequence[int], h
                     for query, target in _asked(started, how.named):
                         requests = target.requests(query, size)
                         runs.requests[query.name] = len(requests)
-                        await load.once(target.port, requests[:CONNECTIONS] if target.name == EXECUTOR else requests)
+                        if target.name == WARM:
+                            await load.once(target.port, requests)
+                        else:
+                            await load(target.port, requests, WARM_UP_S)
                         runs.add(query, target.name, size, await load(target.port, requests, how.seconds))
     runs.notes.append(await _plan_of_a_deep_offset(views[runs.sizes[-1]], runs.sizes[-1]))
     return runs

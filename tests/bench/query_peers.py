@@ -1,15 +1,15 @@
-"""What queries could cost, in one process: a constant answer, stored documents joined as text, Tartiflette's own
-executor, and graphql-core. As a program it serves them: `python -m tests.bench.query_peers PORT DSN`.
+"""What queries could cost: a constant answer, stored documents joined as text, Tartiflette and graphql-core.
+As a program it serves them in one process: `python -m tests.bench.query_peers PORT DSN`.
 
-graphql-core is used as its authors show it: resolvers of the root fields, dictionaries below them; texts that were
-parsed and validated once are kept.
+The two libraries are used as their authors show it: resolvers of the root fields, dictionaries below them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +18,7 @@ import graphql
 import orjson
 import uvloop
 from aiohttp import web
+from tartiflette import Engine, Resolver
 
 from api.connections import nothing_to_reset
 from ocpi.codes import REMOVED
@@ -27,6 +28,7 @@ from read_side.engine import create_engine, request_of
 from read_side.geo import chord_of, km_of, unit_point
 from read_side.guards import Limits
 from read_side.plan import roots_of
+from read_side.scalars import register
 from read_side.scope import READ, Viewer
 from read_side.views import SESSION, Views
 from tests.bench.peer_sql import EVSES, FACETS_OF, HEADER, LOCATIONS, NEAREST
@@ -35,11 +37,13 @@ SESSIONS: Final = 8
 """As many as a process of ours has by default."""
 
 Pool: TypeAlias = "asyncpg.Pool[Any]"
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 Info: TypeAlias = graphql.GraphQLResolveInfo
 
 
 def _party(request: web.Request) -> list[str]:
-    return request.headers[HEADER].split("/")
+    """Country and party of the caller; of a driver's app an empty word."""
+    return request.headers.get(HEADER, "").split("/")
 
 
 def _viewer(request: web.Request) -> Viewer:
@@ -61,35 +65,21 @@ def _location(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**orjson.loads(row["head"]), "evses": orjson.loads(row["evses"])}
 
 
-class GraphQLCore:
-    """The schema's text over graphql-core."""
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The root fields, as every peer in Python resolves them."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._schema = graphql.build_schema(executor.sdl())
-        assert self._schema.query_type is not None
-        for name, resolve in (
-            ("locations", self._locations),
-            ("evse", self._evses),
-            ("find_ev_filter_locations", self._nearest),
-        ):
-            self._schema.query_type.fields[name].resolve = resolve
-        self._understood = lru_cache(self._understand)
+    pool: Pool
 
-    def _understand(self, text: str) -> graphql.DocumentNode:
-        document = graphql.parse(text)
-        assert not graphql.validate(self._schema, document)
-        return document
+    async def locations(self, party: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        return [_location(row) for row in await self.pool.fetch(LOCATIONS, *party, limit)]
 
-    async def _locations(self, _root: object, info: Info, limit: int) -> list[dict[str, Any]]:
-        return [_location(row) for row in await self._pool.fetch(LOCATIONS, *info.context, limit)]
-
-    async def _evses(self, _root: object, info: Info, limit: int) -> list[dict[str, Any]]:
-        rows = await self._pool.fetch(EVSES, *info.context, limit)
+    async def evse(self, party: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        rows = await self.pool.fetch(EVSES, *party, limit)
         return [{**orjson.loads(row["document"]), "locations": orjson.loads(row["head"])} for row in rows]
 
-    async def _nearest(self, _root: object, _info: Info, **arguments: Any) -> list[dict[str, Any]]:
-        rows = await self._pool.fetch(
+    async def find_ev_filter_locations(self, _party: Sequence[str], **arguments: Any) -> list[dict[str, Any]]:
+        rows = await self.pool.fetch(
             NEAREST,
             unit_point(arguments["lat"], arguments["lng"]),
             chord_of(arguments["distance"]),
@@ -101,19 +91,65 @@ class GraphQLCore:
             location["evses"] = [evse for evse in location["evses"] if evse["status"] != REMOVED]
         return found
 
-    async def answer(self, request: web.Request) -> web.Response:
+    @property
+    def resolvers(self) -> dict[str, Callable[..., Awaitable[list[dict[str, Any]]]]]:
+        """By the name of the root field."""
+        return {
+            "locations": self.locations,
+            "evse": self.evse,
+            "find_ev_filter_locations": self.find_ev_filter_locations,
+        }
+
+
+async def tartiflette(tables: Tables) -> Handler:
+    """By its defaults."""
+    register("defaults")
+    for name, resolve in tables.resolvers.items():
+
+        async def resolver(_parent: object, arguments: Any, party: Any, _info: object, resolve: Any = resolve) -> Any:
+            return await resolve(party, **arguments)
+
+        Resolver(f"Query.{name}", schema_name="defaults")(resolver)
+    engine = Engine(executor.sdl(), schema_name="defaults")
+    await engine.cook()
+
+    async def answer(request: web.Request) -> web.Response:
         text, variables = await _asked(request)
-        answered = graphql.execute(
-            self._schema,
-            self._understood(text),
-            context_value=_party(request) if HEADER in request.headers else None,
-            variable_values=variables,
-        )
+        return _json(orjson.dumps(await engine.execute(text, context=_party(request), variables=variables)))
+
+    return answer
+
+
+def graphql_core(tables: Tables) -> Handler:
+    """Texts that were parsed and validated once are kept."""
+    schema = graphql.build_schema(executor.sdl())
+    assert schema.query_type is not None
+    for name, resolve in tables.resolvers.items():
+
+        async def resolver(_root: object, info: Info, resolve: Any = resolve, **arguments: Any) -> Any:
+            return await resolve(info.context, **arguments)
+
+        schema.query_type.fields[name].resolve = resolver
+
+    @lru_cache
+    def understood(text: str) -> graphql.DocumentNode:
+        document = graphql.parse(text)
+        assert not graphql.validate(schema, document)
+        return document
+
+    async def answer(request: web.Request) -> web.Response:
+        text, variables = await _asked(request)
+        party = _party(request)
+        answered = graphql.execute(schema, understood(text), context_value=party, variable_values=variables)
         result = answered if isinstance(answered, graphql.ExecutionResult) else await answered
         return _json(orjson.dumps(result.formatted))
 
+    return answer
 
-def _routes(pool: Pool, service: Any) -> list[web.RouteDef]:
+
+async def _routes(pool: Pool, service: Any) -> list[web.RouteDef]:
+    tables = Tables(pool)
+
     async def constant(_request: web.Request) -> web.Response:
         return _json(b'{"data":{"constant":true}}')
 
@@ -135,7 +171,8 @@ def _routes(pool: Pool, service: Any) -> list[web.RouteDef]:
         web.post("/constant", constant),
         web.post("/floor", floor),
         web.post("/executor", by_executor),
-        web.post("/graphql_core", GraphQLCore(pool).answer),
+        web.post("/tartiflette", await tartiflette(tables)),
+        web.post("/graphql_core", graphql_core(tables)),
     ]
 
 
@@ -148,7 +185,7 @@ async def served(port: int, dsn: str) -> None:
             return await asyncpg.connect(dsn)
 
         app = web.Application()
-        app.add_routes(_routes(pool, await create_engine(Views(pool, connect), Limits(), "query_peers")))
+        app.add_routes(await _routes(pool, await create_engine(Views(pool, connect), Limits(), "query_peers")))
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

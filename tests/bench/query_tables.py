@@ -10,10 +10,20 @@ from typing import Final
 from tests.bench.query_load import CONNECTIONS
 from tests.bench.query_runs import Runs
 from tests.bench.query_set import BESIDE_PEERS, OVER_SIZES, PAGE, Query
-from tests.bench.query_targets import COLD, CONSTANT, EXECUTOR, FLOOR, GRAPHQL_CORE, MERCURIUS, NODE_PACKAGES, WARM
+from tests.bench.query_targets import (
+    COLD,
+    CONSTANT,
+    EXECUTOR,
+    FLOOR,
+    GRAPHQL_CORE,
+    MERCURIUS,
+    NODE_PACKAGES,
+    TARTIFLETTE,
+    WARM,
+)
 from tests.bench.rows import Grid, ranged, shown
 
-WARM_AIMS: Final = {EXECUTOR: 150, MERCURIUS: 2, FLOOR: 1}
+WARM_AIMS: Final = {TARTIFLETTE: 150, MERCURIUS: 2, FLOOR: 1}
 """Of the page with every field: how many times as many requests a second."""
 
 COLD_AIMS: Final = {FLOOR: 0.5}
@@ -37,7 +47,7 @@ def _beside_peers(runs: Runs, query: Query) -> Grid:
             *("" if name == ours else f"{shown(runs.times(query, ours, name))} ×" for ours in (WARM, COLD)),
             _aim(query, name),
         )
-        for name in (WARM, COLD, CONSTANT, FLOOR, EXECUTOR, GRAPHQL_CORE, MERCURIUS)
+        for name in (WARM, COLD, CONSTANT, FLOOR, TARTIFLETTE, EXECUTOR, GRAPHQL_CORE, MERCURIUS)
         if runs.of(query, name, runs.sizes[0])
     ]
     columns = (*(f"among {size:,}" for size in runs.sizes), "warm / this", "cold / this", "aim")

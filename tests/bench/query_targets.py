@@ -38,7 +38,8 @@ WARM: Final = "ours, warm"
 COLD: Final = "ours, cold"
 CONSTANT: Final = "a constant answer"
 FLOOR: Final = "the floor: stored documents joined as text"
-EXECUTOR: Final = "Tartiflette's own executor"
+TARTIFLETTE: Final = "Tartiflette's own executor"
+EXECUTOR: Final = "Tartiflette's own executor, as ours is set"
 GRAPHQL_CORE: Final = "graphql-core"
 MERCURIUS: Final = "fastify and mercurius with JIT"
 
@@ -136,7 +137,13 @@ async def _python_peers(
     port = processes.free_port()
     arguments = [sys.executable, "-m", "tests.bench.query_peers", str(port), views_dsn]
     async with _running(arguments, {"PYTHONPATH": str(ROOT)}, port, folder / "peers.log"):
-        paths = {CONSTANT: "constant", FLOOR: "floor", EXECUTOR: "executor", GRAPHQL_CORE: "graphql_core"}
+        paths = {
+            CONSTANT: "constant",
+            FLOOR: "floor",
+            TARTIFLETTE: "tartiflette",
+            EXECUTOR: "executor",
+            GRAPHQL_CORE: "graphql_core",
+        }
         yield {name: Target(name, port, f"/{path}", callers) for name, path in paths.items()}
 
 
