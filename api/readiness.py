@@ -82,12 +82,23 @@ def publisher_check(state: PublisherState) -> Check:
 
 
 def consumer_check(state: ConsumerState) -> Check:
-    """Nothing holds the projector up. Keys that are parked don't: all others are drawn."""
+    """Nothing holds the projector up."""
 
     async def fault() -> str | None:
         return state.error
 
     return Check("projector", fault)
+
+
+def parked_note(state: ConsumerState) -> Check:
+    """How much is parked; all else is drawn."""
+
+    async def fault() -> str | None:
+        if not state.parked_keys:
+            return None
+        return f"{state.parked_keys} keys with {state.letters} events: `emsp dead-letters list`"
+
+    return Check("parked", fault, is_note=True)
 
 
 def broker_check(bus: AmqpBus) -> Check:

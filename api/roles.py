@@ -17,7 +17,15 @@ from api import compose, connections, metrics, projecting
 from api.handlers.graphql import GRAPHQL
 from api.handlers.health import Check, health_routes, metrics_route
 from api.loops import build_outdated_views, count_mails, keep_house, remove_images, send_mails
-from api.readiness import append_check, broker_check, consumer_check, publisher_check, store_check, views_check
+from api.readiness import (
+    append_check,
+    broker_check,
+    consumer_check,
+    parked_note,
+    publisher_check,
+    store_check,
+    views_check,
+)
 from api.serving import serving
 from api.welcome import print_welcome
 from projections.bus import AmqpBus
@@ -105,7 +113,7 @@ async def run_everything(settings: Settings) -> None:
         consumer = await stack.enter_async_context(projecting.consumer(urls, bus, made.database_id, shares_loop=True))
         metrics.count_publisher(registry, publisher.state)
         metrics.count_consumer(registry, consumer.state)
-        checks = [publisher_check(publisher.state), consumer_check(consumer.state)]
+        checks = [publisher_check(publisher.state), consumer_check(consumer.state), parked_note(consumer.state)]
         write_side = await stack.enter_async_context(compose.write_side(settings, urls))
         outbox = await stack.enter_async_context(compose.outbox(settings, urls))
         metrics.count_outbox(registry, outbox.state)
@@ -201,6 +209,7 @@ async def run_projector(settings: Settings) -> None:
         checks = [
             views_check(store, views, at_most_s=settings.ready_lag_s),
             consumer_check(consumer.state),
+            parked_note(consumer.state),
             *_broker_checks(bus),
         ]
         await stack.enter_async_context(metrics_server(settings, PROJECT_METRICS_PORT, checks, registry))

@@ -156,6 +156,10 @@ def _readiness(*, is_ready: bool) -> Json:
     )
     return {
         "type": "object",
-        "required": ["ready", "faults"],
-        "properties": {"ready": {"const": is_ready}, "faults": faults},
+        "required": ["ready", "faults", "notes"],
+        "properties": {
+            "ready": {"const": is_ready},
+            "faults": faults,
+            "notes": {"type": "object", "additionalProperties": TEXT},
+        },
     }

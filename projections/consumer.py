@@ -253,7 +253,11 @@ class Consumer:
     def _narrowed(self, trouble: Exception) -> bool:
         """Whether an event is to blame, and the next try says more: half of the batch, or the same one again."""
         batch = self._drawing
-        if not batch or isinstance(trouble, Unparkable) or not is_of_the_event(trouble):
+        if isinstance(trouble, Unparkable):
+            # Tried anew the next time: should the log be mended meanwhile, the event need not be parked.
+            self._poison = None
+            return False
+        if not batch or not is_of_the_event(trouble):
             return False
         self._most = max(1, len(batch) // 2)
         if len(batch) > 1:

@@ -20,10 +20,14 @@ CHECK_TIMEOUT_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that this process needs. fault: asks for it; what is wrong in a few words, or None."""
+    """One thing that this process needs. fault: asks for it; what is wrong in a few words, or None.
+
+    is_note: it is worth knowing, and keeps nobody from working.
+    """
 
     name: str
     fault: Callable[[], Awaitable[str | None]]
+    is_note: bool = False
 
 
 async def faults_of(checks: Sequence[Check]) -> dict[str, str]:
@@ -41,14 +45,15 @@ async def _ask(check: Check) -> str | None:
 
 
 def health_routes(checks: Sequence[Check]) -> list[web.RouteDef]:
-    """`GET /healthz`: 200 while the process is up. `GET /readyz`: 200, or 503 with what is wrong."""
+    """`GET /healthz`: 200 while the process is up. `GET /readyz`: 200, or 503 with what is wrong; and notes."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
         faults = await faults_of(checks)
-        body = orjson.dumps({"ready": not faults, "faults": faults})
+        notes = {check.name: faults.pop(check.name) for check in checks if check.is_note and check.name in faults}
+        body = orjson.dumps({"ready": not faults, "faults": faults, "notes": notes})
         return web.Response(body=body, status=503 if faults else 200, content_type="application/json")
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz)]

@@ -76,6 +76,11 @@ async def test_list_show_and_retry(running: Running) -> None:
     await client.push_status(cpo, "A2", "RESERVED")
     await until_equal(lambda: running.session.fetchval("select pos from views.checkpoint"), parked.position + 2)
     await running.emsp.until_ready()
+    assert await running.emsp.readiness("run") == {
+        "ready": True,
+        "faults": {},
+        "notes": {"parked": "1 keys with 2 events: `emsp dead-letters list`"},
+    }
     listed = await running.command("list")
     assert key in listed
     assert "RowsMissing" in listed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import asyncpg
 
 from tests.support.client import a_location, an_evse
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
 
 async def faults_of(emsp: Emsp) -> dict[str, Any]:
     """What `/readyz` says is wrong."""
-    url = f"http://127.0.0.1:{emsp.metrics_ports['run']}/readyz"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        faults: dict[str, Any] = (await answer.json())["faults"]
-        return faults
+    faults: dict[str, Any] = (await emsp.readiness("run"))["faults"]
+    return faults
 
 
 async def test_a_head_that_is_held_is_told_though_nothing_lags(fresh_database: Databases, tmp_path: Path) -> None:
@@ -40,6 +37,8 @@ async def test_a_head_that_is_held_is_told_though_nothing_lags(fresh_database: D
             told = await emsp.command("status")
             assert "views, generation 1" in told
             assert "parked keys: 0" in told
+            assert told.count("pid ") == 2
+            assert "nobody" not in told
             assert "All is well." in told
 
             holder = await asyncpg.connect(dsn, server_settings={"application_name": "a sleeper"})

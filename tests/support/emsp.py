@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -91,6 +91,13 @@ class Emsp:
         )
         out, err = await process.communicate()
         return process.returncode, out.decode(), err.decode()
+
+    async def readiness(self, name: str) -> dict[str, Any]:
+        """What `/readyz` of that process says."""
+        url = f"http://127.0.0.1:{self.metrics_ports[name]}/readyz"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            said: dict[str, Any] = await answer.json()
+            return said
 
     async def until_ready(self) -> None:
         """Return when every process says that it is ready."""
