@@ -36,7 +36,7 @@ from tests.support.builders import (
 )
 from write_side.domain import cpo, evse, location
 from write_side.events.codec import EVENTS, Codec, Event
-from write_side.events.cpo import CpoRegistered, PersonalData
+from write_side.events.cpo import CpoForgotten, CpoRegistered, PersonalData
 from write_side.events.streams import cpo_stream, evse_stream, location_stream, pending_stream
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -146,6 +146,23 @@ def test_the_golden_history_is_drawn() -> None:
         draw(drawings, event, position)
     assert [(one.location_id, one.revision) for one in drawings.locations.values()] == [(1, 12)]
     assert [(one.is_settled, one.locations) for one in drawings.pending.values()] == [(True, {})]
+
+
+def test_old_events_are_drawn_as_new_ones_are() -> None:
+    drawn = []
+    for version in (1, 2):
+        drawings = Drawings()
+        for one, event in zip(recorded(HISTORY), HISTORY, strict=True):
+            file = GOLDEN / f"{event.TOPIC}.v{version}.json"
+            state = (file if file.exists() else golden(event)).read_bytes()
+            if not isinstance(event, CpoForgotten):
+                draw(drawings, CODEC.decode(replace(one, state=state)), one.position)
+        (cpo_drawing,) = drawings.cpos.values()
+        drawn.append((cpo_drawing.details.pop("contact"), drawings))
+    (old_contact, old), (new_contact, new) = drawn
+    assert old_contact == {"clear": {"name": "María Santos", "number": "+639171234567", "email": "maria@isla.example"}}
+    assert new_contact == SEALED
+    assert old == new
 
 
 def test_a_process_that_has_just_built_its_codec_reads_every_event() -> None:
