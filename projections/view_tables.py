@@ -6,7 +6,6 @@ Whoever calls `write` holds the checkpoint row in the same transaction (see `pro
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 
 from ocpi.identifiers import folded
-from projections import cpo_table, history_table, pending_table, place_table
+from projections import copy_format, cpo_table, history_table, pending_table, place_table
+from projections.copy_format import boolean, cube, int4, int4_array, int8, text, text_array, timestamptz
 from projections.drawings import Drawings
 from projections.history import EARLIEST, HistoryRow
 from projections.locations import LocationDrawing, head_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from ocpi.identifiers import Party
+    from projections.copy_format import Encode
 
 LOCATIONS_BY_ID: Final = """
     select id, country_code, party_id, head, evses, revision, is_public,
@@ -116,22 +117,45 @@ RENAME_LOCATION_OF_EVSES: Final = """
      where evse_view.location_id = new.location_id
 """
 
-SCHEMA_OF_CUBE: Final = """
-    select nspname
-      from pg_extension
-      join pg_namespace on pg_namespace.oid = extnamespace
-     where extname = 'cube'
-"""
-
 _EVSE_STARTS: Final = '{"uid":'
 _UID_ENDS: Final = '","evse_id":'
 
 Row: TypeAlias = tuple[object, ...]
 """Values for one row, in the order of a statement's parameters."""
 
-_CUBE_POINT: Final = struct.Struct("!I3d")
-_POINT_OF_THREE: Final = 0x80000003
-"""PostgreSQL's binary form of a cube that is a point (its high bit) of three dimensions."""
+LOCATION_COLUMNS: Final[dict[str, Encode]] = {
+    "id": int4,
+    "country_code": text,
+    "party_id": text,
+    "cpo_owner_id": int4,
+    "name_key": text,
+    "publish": boolean,
+    "is_public": boolean,
+    "city_key": text,
+    "province_key": text,
+    "facets": int4_array,
+    "name_grams": int4_array,
+    "point": cube,
+    "head": text,
+    "evses": text,
+    "revision": int8,
+}
+EVSE_COLUMNS: Final[dict[str, Encode]] = {
+    "country_code": text,
+    "party_id": text,
+    "uid_key": text,
+    "location_id": int4,
+    "location_name_key": text,
+    "created_at": timestamptz,
+    "registered_pos": int8,
+    "is_removed": boolean,
+    "capabilities": text_array,
+    "payment_types": text_array,
+    "connectors": text_array,
+    "document": text,
+    "revision": int8,
+}
+"""How COPY takes the columns, in the order of LocationRow and EvseRow."""
 
 
 async def load(
@@ -165,9 +189,9 @@ def _split(evses: str) -> Iterator[tuple[str, str]]:
     Parsing it all took longer than its update in the database. It can be cut at what only the start of an EVSE can be:
     no other object in it begins with the key uid, and inside a string every quote has a backslash before it.
     """
-    for text in evses[len(_EVSE_STARTS) + 1 : -1].split("," + _EVSE_STARTS) if len(evses) > 2 else ():
-        uid = orjson.loads(text[: text.index(_UID_ENDS) + 1])
-        yield folded(uid), _EVSE_STARTS + text
+    for evse in evses[len(_EVSE_STARTS) + 1 : -1].split("," + _EVSE_STARTS) if len(evses) > 2 else ():
+        uid = orjson.loads(evse[: evse.index(_UID_ENDS) + 1])
+        yield folded(uid), _EVSE_STARTS + evse
 
 
 class RowsMissing(Exception):
@@ -265,18 +289,13 @@ async def copy(connection: asyncpg.Connection, drawings: Drawings) -> None:
     """Adds all rows of locations whose whole history was folded, by COPY: the fast way into empty tables."""
     in_order = [drawing for _, drawing in sorted(drawings.locations.items())]
     drawn = [rows_of(drawing) for drawing in in_order]
-    schema = await connection.fetchval(SCHEMA_OF_CUBE)
-    await connection.set_type_codec("cube", schema=schema, encoder=_cube_bytes, decoder=bytes, format="binary")
     locations, evses = [row for row, _ in drawn], [evse for _, of_one in drawn for evse in of_one]
     history = [row for drawing in in_order for row in drawing.history]
-    await connection.copy_records_to_table("location_view", records=locations, columns=LocationRow._fields)
-    await connection.copy_records_to_table("evse_view", records=evses, columns=EvseRow._fields)
+    for table, rows, columns in (("location_view", locations, LOCATION_COLUMNS), ("evse_view", evses, EVSE_COLUMNS)):
+        source = copy_format.encoded(rows, tuple(columns.values()))
+        await connection.copy_to_table(table, source=source, columns=tuple(columns), format="binary")
     await connection.copy_records_to_table("history_view", records=history, columns=HistoryRow._fields)
     places = PlaceCounts()
     for row in locations:
         places.move(was=None, now=row.head if row.is_public else None)
     await _run(connection, place_table.COUNT_MORE, places.more())
-
-
-def _cube_bytes(point: tuple[float, float, float]) -> bytes:
-    return _CUBE_POINT.pack(_POINT_OF_THREE, *point)
