@@ -10,6 +10,7 @@ import asyncpg
 from tests.bench.checkpoint import checkpoint_of
 from tests.bench.deployed import deployed
 from tests.bench.http_load import Answered, as_fast_as_it_goes, at_a_rate, connections, request
+from tests.bench.long_stream import measure_long_stream
 from tests.bench.rows import Group, Row, median_row
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ async def measure_calls(servers: Servers, databases: Databases) -> list[Group]:
             busy = await as_fast_as_it_goes(opened, calls, SECONDS)
             await checkpoint.reached(max(answer.position for answer in busy), at_most_s=CATCH_UP_S)
             _all_accepted(busy)
+        assert service.emsp.stop("project") == 0, service.emsp.logs()
+        assert service.emsp.stop("publish") == 0, service.emsp.logs()
+        long_stream = await measure_long_stream(service)
         everything = Row(
             "W3 while publisher and projector work too",
             len(busy) / (max(one.at for one in busy) - min(one.sent_at for one in busy)),
@@ -60,6 +64,7 @@ async def measure_calls(servers: Servers, databases: Databases) -> list[Group]:
     return [
         Group(f"W3 over HTTP, one API process, {CONNECTIONS} connections", (*alone, everything)),
         *visibility,
+        long_stream,
     ]
 
 

@@ -54,6 +54,10 @@ class Deployed:
         """W3 calls without end, for each sender those of EVSEs that are its alone."""
         return [self._status_calls(self.uids[sender::senders]) for sender in range(senders)]
 
+    def status_calls_of(self, uid: str) -> Iterator[bytes]:
+        """W3 calls without end, of that EVSE alone."""
+        return self._status_calls((uid,))
+
     def _status_calls(self, uids: tuple[str, ...]) -> Iterator[bytes]:
         path = f"/ocpi/cpo/api/v1/webhook/evse/{self.cpo.country_code}/{self.cpo.party_id}/"
         for status in itertools.cycle(STATUSES):
