@@ -31,8 +31,9 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     """The caller's X-Request-ID where it is sane, else one of ours: in every log line."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request[REQUEST_ID] = given if SANE_ID.fullmatch(given) else request.app[SERVICES].new_request_id()
-    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
-        return await handler(request)
+    # Until the next request of this connection, whose id takes its place.
+    structlog.contextvars.bind_contextvars(request_id=request[REQUEST_ID])
+    return await handler(request)
 
 
 async def name_the_request(request: web.Request, response: web.StreamResponse) -> None:

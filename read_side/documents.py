@@ -84,11 +84,6 @@ def document_of(row: Row, wanted: Filter) -> Document:
     return document
 
 
-def size_of(row: Row) -> int:
-    """Characters of JSON in a row: what cutting it costs."""
-    return sum(len(row.get(column) or "") for column in ("document", "head", "evses", "parts", "after"))
-
-
 def is_owners(row: Row, wanted: Filter, *, is_own: bool) -> bool:
     """Whether the row is seen by its owner. is_own: the scope's answer for the whole field."""
     return bool(row["is_own"]) if isinstance(wanted, OneLocation | LocationAsOf) else is_own

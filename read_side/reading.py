@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import orjson
 
-from read_side.documents import Row, distance_of, is_owners, matches, size_of, texts_of
+from read_side.documents import Row, distance_of, is_owners, matches, texts_of
 from read_side.documents_sql import documents_of
 from read_side.encoding import Cut, Fragment, Shape
 from read_side.errors import QueryRefused
@@ -199,10 +199,11 @@ class Reader:
             if full is None or full["revision"] != row["revision"]:
                 raise _Changed
             cut = one.cut_of(row)
-            one.fragments[place] = fragment = cut.encode(*texts_of(full, one.bound.statement.filter))
+            document, beside = texts_of(full, one.bound.statement.filter)
+            one.fragments[place] = fragment = cut.encode(document, beside)
             if room > 0:
                 room -= self._fragments.keep(cut, row["id"], (one.generation, row["revision"]), fragment)
-            size += size_of(full)
+            size += len(document) + len(beside or "")
             if size > SLICE_CHARACTERS:
                 size = 0
                 await asyncio.sleep(0)
