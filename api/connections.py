@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_S: Final = 30.0
+SILENCE_S: Final = 10.0
+"""Whoever stands still inside a transaction for so long loses its session: nobody else may append meanwhile."""
+
+KEPT_ALIVE: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+"""The server misses a machine that vanished after 25 s, and lets go of its locks; others lead then."""
 
 BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 """The write side asks by key alone; a plan made while its tables were small must not scan them when they are large."""
@@ -49,7 +54,7 @@ async def databases(settings: Settings) -> AsyncIterator[Databases]:
 class Connector:
     """Opens sessions to a database, also in another process. application: its name in pg_stat_activity.
 
-    timeout_s: for each statement; None: as long as it takes.
+    timeout_s: for each statement, and then no silence inside a transaction; None: as long as it takes.
     """
 
     url: str
@@ -58,11 +63,16 @@ class Connector:
 
     async def __call__(self) -> asyncpg.Connection[Any]:
         """A new session."""
+        silence_s = 0 if self.timeout_s is None else SILENCE_S
         return await asyncpg.connect(
             self.url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=self.timeout_s,
-            server_settings={"application_name": self.application},
+            server_settings={
+                "application_name": self.application,
+                "idle_in_transaction_session_timeout": str(int(silence_s * 1000)),
+                **KEPT_ALIVE,
+            },
         )
 
 

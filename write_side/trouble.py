@@ -21,6 +21,8 @@ BROKEN: Final = (
     asyncpg.InternalClientError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
+    # The server has ended a session that stood still inside a transaction.
+    asyncpg.IdleInTransactionSessionTimeoutError,
     # After a failover the server may be a standby: the next connection leads to the new primary.
     asyncpg.ReadOnlySQLTransactionError,
 )

@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from api import connections
 from tests.support.builders import CODEC, PARTY
 from tests.support.databases import WAITING_FOR_A_LOCK
 from tests.support.proxy import Proxy
@@ -27,6 +28,7 @@ from write_side.events.ranges import Position
 from write_side.events.streams import evse_stream
 from write_side.ports import Origin, Submission
 from write_side.store.writer import MAX_BATCH_COMMANDS, Writer
+from write_side.trouble import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -433,3 +435,24 @@ async def test_at_the_end_whoever_waits_is_told(empty_store: str) -> None:
     await asyncio.gather(running, return_exceptions=True)
     await looking.close()
     await holder.close()
+
+
+async def test_a_process_that_stands_still_inside_its_transaction_stops_nobody_for_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "SILENCE_S", 0.2)
+    asleep = await connections.Connector(store.dsn, "emsp writer")()
+    await asleep.execute("begin")
+    await asleep.execute("select pos from es.head for update")
+    async with asyncio.timeout(5):
+        assert await store.events.append(a_command(an_event())) == 1
+    # Awake again, it learns that it has lost its session, as if the connection had broken.
+    with pytest.raises(BROKEN):
+        await asleep.execute("commit")
+    assert asleep.is_closed()
+
+
+async def test_the_server_misses_a_machine_that_vanished(store: Store) -> None:
+    session = await connections.Connector(store.dsn, "emsp publisher")()
+    assert await session.fetchval("show tcp_keepalives_idle") == "10"
+    await session.close()
