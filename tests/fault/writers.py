@@ -146,17 +146,18 @@ class Registrar:
     async def run(self) -> None:
         """Register until told to stop."""
         while not self.is_to_stop:
-            username = f"desk-{self.accepted}"
-
-            def call(username: str = username) -> Coroutine[Any, Any, Reply]:
-                return self.client.register(username, f"Desk {username}", Idempotency_Key=username)
-
-            def facts(_: Any, username: str = username) -> tuple[Fact, ...]:
-                return (Fact(f"cpo/{username}", "registered"),)
-
-            await until_accepted(self.ledger, call, facts)
+            await self._register(f"desk-{self.accepted}")
             self.accepted += 1
             await asyncio.sleep(self.every_s)
+
+    async def _register(self, username: str) -> None:
+        """R1."""
+        fact = Fact(f"cpo/{username}", "registered")
+        await until_accepted(
+            self.ledger,
+            lambda: self.client.register(username, f"Desk {username}", Idempotency_Key=username),
+            lambda _: (fact,),
+        )
 
 
 async def until_accepted(
