@@ -7,7 +7,6 @@ EVSE or a connector that changed has what changed, a location always its whole d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -41,8 +40,7 @@ class HistoryRow(NamedTuple):
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What an event changed of a part of a location.
 
     before: the fields that it changed, as they were; None where the part is new. after: see above.

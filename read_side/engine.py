@@ -66,7 +66,7 @@ class _Answering:
 
 
 class GraphQLService:
-    """The five queries and introspection, over one views database. Made by `create_engine`."""
+    """The queries and introspection, over one views database. Made by `create_engine`."""
 
     def __init__(self, schema: Schema, views: Views, limits: Limits) -> None:
         self.schema = schema

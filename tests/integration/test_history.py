@@ -218,6 +218,22 @@ async def test_a_location_of_another_is_seen_where_it_was_published_then_and_is_
         assert await ask(f"{{ {query} {{ at }} }}", party=party, errors=refused) == {"location_history": None}
 
 
+async def test_what_is_remembered_of_now_is_not_what_was(dsn: str, ask: Ask) -> None:
+    await draw_all(dsn, [location_registered(), location_changed(1, name="Now")])
+    then = f'location(id: 1, as_of: "{NOON.isoformat()}") {{ name }}'
+    for _ in range(3):
+        assert await ask(f"{{ {then} }}") == {"location": {"name": "Harbor Point"}}
+        assert await ask("{ location(id: 1) { name } }") == {"location": {"name": "Now"}}
+        assert await ask(f"{{ location(id: 1) {{ name }} then: {then} }}") == {
+            "location": {"name": "Now"},
+            "then": {"name": "Harbor Point"},
+        }
+    await draw_all(dsn, [location_changed(1, name="Later")], first=3)
+    assert await ask("{ location(id: 1) { name } }") == {"location": {"name": "Later"}}
+    assert await ask(f"{{ {then} }}") == {"location": {"name": "Harbor Point"}}
+    assert len((await ask("{ location_history(id: 1) { at } }"))["location_history"]) == 3
+
+
 @pytest.mark.parametrize("moment", ["yesterday", "", "2026-11-23", "2026-11-23T12:00:00", "0001-01-01T00:00:00+14:00"])
 async def test_what_is_no_moment_is_refused_by_the_name_of_its_argument(ask: Ask, moment: str) -> None:
     message = "as_of: must be ISO 8601 with an offset from UTC, as in 2026-11-23T01:02:03Z"
