@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tests.fault.campaign import Outcome
 
-FAULTS: Final = int(os.environ.get("EMSP_TEST_FAULTS", "14"))
-SEED: Final = int(os.environ.get("EMSP_TEST_SEED", "199027"))
+FAULTS: Final = int(os.environ.get("EMSP_TEST_FAULTS", "12"))
+SEED: Final = int(os.environ.get("EMSP_TEST_SEED", "3747"))
 
 
 @pytest.mark.timeout(60 + 30 * FAULTS)
