@@ -17,8 +17,16 @@ EXAMPLES = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 SHELL = r"""
 set -euo pipefail
-# A refusal fails the line; every answer is kept in the order of the calls; mails arrive when they arrive.
-curl() { command curl --silent --show-error --fail-with-body "$@" | tee "$(mktemp answers/$(date +%s%N).XXXX)"; }
+# A refusal fails the line; every answer is kept in the order of the calls; mails arrive when they arrive. People type
+# more slowly than the views move: here, each call waits for what the ones before did.
+curl() {
+    local position="Emsp-Min-Position: $(cat position)"
+    [[ "$*" != *Emsp-Min-Position* ]] || position="X-Named: already"
+    command curl --silent --show-error --fail-with-body --dump-header head -H "$position" "$@" |
+        tee "$(mktemp answers/$(date +%s%N).XXXX)"
+    sed -n 's/^Emsp-Position: *\([0-9]*\).*/\1/ip' head > found && [ ! -s found ] || mv found position
+}
+echo 1 > position
 until_mailed() { for _ in $(seq 200); do ls var/mail/*.eml > mails 2> /dev/null && return; sleep 0.1; done; return 1; }
 """
 
