@@ -80,6 +80,7 @@ class _Field:
     generation: int
     position: int
     rows: Sequence[Row]
+    cut: Cut
     is_truncated: bool
     fragments: list[Fragment | None] = field(default_factory=list)
 
@@ -88,11 +89,12 @@ class _Field:
         """Rows without a fragment."""
         return [row for row, known in zip(self.rows, self.fragments, strict=True) if known is None]
 
-    def cut_of(self, row: Row) -> Cut:
-        """How that row is seen by its caller."""
-        statement, shape = self.bound.statement, self.bound.shape
-        is_own = isinstance(statement.scope, Own)
-        return shape.own if is_owners(row, statement.filter, is_own=is_own) else shape.public
+
+def _cut_of(bound: Bound, rows: Sequence[Row]) -> Cut:
+    """How these rows are seen by their caller; those of a root field that may show others' are one."""
+    statement, shape = bound.statement, bound.shape
+    is_own = isinstance(statement.scope, Own)
+    return shape.own if rows and is_owners(rows[0], statement.filter, is_own=is_own) else shape.public
 
 
 class Reader:
@@ -157,7 +159,9 @@ class Reader:
             except QueryRefused as refused:
                 fields.append(refused)
                 continue
-            one = _Field(bound, has_documents, asked.generation, asked.position, found, is_truncated)
+            one = _Field(
+                bound, has_documents, asked.generation, asked.position, found, _cut_of(bound, found), is_truncated
+            )
             await self._look_up(one)
             fields.append(one)
         return fields
@@ -166,11 +170,11 @@ class Reader:
         if not one.bound.statement.is_of_now:
             one.fragments = [None] * len(one.rows)
             return
-        find, generation = self._fragments.find, one.generation
+        find, cut, generation = self._fragments.find, one.cut, one.generation
         for rows in _sliced(one.rows):
             if one.fragments:
                 await asyncio.sleep(0)
-            one.fragments += [find(one.cut_of(row), row["id"], generation, row["revision"]) for row in rows]
+            one.fragments += [find(cut, row["id"], generation, row["revision"]) for row in rows]
         if one.rows:
             known = len(one.rows) - one.fragments.count(None)
             self._fragments.tell(one.bound.shape, known / len(one.rows))
@@ -198,11 +202,10 @@ class Reader:
             full = row if documents is None else documents.get(row["id"])
             if full is None or full["revision"] != row["revision"]:
                 raise _Changed
-            cut = one.cut_of(row)
             document, beside = texts_of(full, one.bound.statement.filter)
-            one.fragments[place] = fragment = cut.encode(document, beside)
+            one.fragments[place] = fragment = one.cut.encode(document, beside)
             if room > 0:
-                room -= self._fragments.keep(cut, row["id"], (one.generation, row["revision"]), fragment)
+                room -= self._fragments.keep(one.cut, row["id"], (one.generation, row["revision"]), fragment)
             size += len(document) + len(beside or "")
             if size > SLICE_CHARACTERS:
                 size = 0

@@ -230,9 +230,12 @@ class Views:
         raise _unavailable(trouble) from trouble
 
     async def _ask(self, questions: Sequence[Question]) -> Asked:
-        # The pool's own limit would make a task of each wait.
-        async with asyncio.timeout(self._acquire_s):
+        if self._pool.get_idle_size():
             session = await self._pool.acquire()
+        else:
+            # The pool's own limit would make a task of each wait.
+            async with asyncio.timeout(self._acquire_s):
+                session = await self._pool.acquire()
         try:
             return await _ask(session, questions)
         finally:
