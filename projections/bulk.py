@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from projections import view_tables
 from projections.drawings import Drawings
+from projections.generations import Refused
+from projections.letter_table import said_by
 from projections.projector import draw_recorded
 from write_side.events.codec import Codec
 
@@ -95,12 +97,22 @@ def deal_share(log: Log, buckets: Buckets, share: int, places: range) -> None:
 
 
 def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int) -> None:
-    """Draw the locations of one bucket and copy their rows, in one transaction; once, however often it is called."""
+    """Draw the locations of one bucket and copy their rows, in one transaction; once, however often it is called.
+
+    raises: Refused for an event that can't be drawn, naming it
+    """
     codec = Codec()
     drawings = Drawings()
     for events in buckets.read(number):
         for recorded in events:
-            draw_recorded(drawings, codec.decode(recorded), recorded)
+            try:
+                draw_recorded(drawings, codec.decode(recorded), recorded)
+            except Exception as trouble:
+                said, raised_in = said_by(trouble)
+                event = f"event {recorded.position} ({recorded.topic})"
+                raise Refused(
+                    f"{event} can't be drawn: {said} ({raised_in}); the live views are as before"
+                ) from trouble
 
     async def copy() -> None:
         session = await session_in(connect, schema)

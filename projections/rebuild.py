@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from projections import replay
 from projections.bulk import session_in
 from projections.consumer import MAX_BATCH
+from projections.folders import working_folder
 from projections.generations import (
     DROP_NEXT,
     DROP_OLD,
@@ -30,6 +29,7 @@ from write_side.events.codec import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     import asyncpg
 
@@ -69,17 +69,16 @@ class Rebuild:
         """Build the next generation, or go on with one that was begun, and switch over to it. returns: what is live.
 
         raises: Untrue   what was built is not what the events say: it is removed, the live views stay
-                Refused  somebody else builds, or the live views were in use all the time
-                what asyncpg and the disk raise, and what a projection raises at an event that it can't draw: the live
-                views are as before
+                Refused  somebody else builds, an event can't be drawn, or the live views were in use all the time
+                what asyncpg and the disk raise: the live views are as before
         """
         session = await self.connect()
         try:
             await alone(session)
             await self._begin(session)
             if not await replay.is_filled(session, NEXT):
-                with tempfile.TemporaryDirectory(prefix="rebuild-", dir=self.folder) as folder:
-                    await replay.Replay(NEXT, self.connect, self.log, self.tell).fill(Path(folder))
+                with working_folder(self.folder, "rebuild-") as folder:
+                    await replay.Replay(NEXT, self.connect, self.log, self.tell).fill(folder)
             return await self._switch(session, NEXT, self._prove)
         finally:
             await session.close()

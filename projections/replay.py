@@ -135,8 +135,8 @@ class Replay:
     async def fill(self, folder: Path) -> None:
         """Do what is left. folder: an empty one, for the dealt log.
 
-        raises: KeyError and what else a projection raises at an event that it can't draw; LogHasHole; what asyncpg and
-                the disk raise. What is done stays done.
+        raises: Refused for an event that can't be drawn, naming it; LogHasHole; what asyncpg and the disk raise. What
+                is done stays done.
         """
         connection = await session_in(self.connect, self.schema)
         try:

@@ -5,15 +5,14 @@ Both are brought to the same position while the live projector waits, for millis
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from projections import proof, replay
 from projections.differences import columns_of
+from projections.folders import working_folder
 from projections.generations import CHECK, DROP_CHECK, HOLD_LIVE, LIVE, Refused, alone, must_be_in
 from projections.migrate import views_version
 from projections.part import Part, Some
@@ -23,6 +22,7 @@ from write_side.events.codec import Codec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     import asyncpg
 
@@ -274,8 +274,8 @@ class Verify:
             await replay.create(session, CHECK)
             return Part(self.log, some, self.tell).bring_to
         await replay.begin(session, CHECK, head=(await must_be_in(session, LIVE)).position)
-        with tempfile.TemporaryDirectory(prefix="verify-", dir=self.folder) as folder:
-            await replay.Replay(CHECK, self.connect, self.log, self.tell).fill(Path(folder))
+        with working_folder(self.folder, "verify-") as folder:
+            await replay.Replay(CHECK, self.connect, self.log, self.tell).fill(folder)
         return lambda projector, position: bring_to(projector, self.pull, position)
 
     @asynccontextmanager

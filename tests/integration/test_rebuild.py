@@ -13,6 +13,7 @@ from api import projecting
 from api.connections import Databases as Urls
 from api.settings import Settings
 from projections import migrate
+from projections.folders import working_folder
 from projections.generations import LIVE, NEXT, OLD, Refused, generation_in
 from projections.proof import Untrue
 from projections.verify import DIFFERING
@@ -262,10 +263,22 @@ async def test_an_event_that_cannot_be_drawn_stops_it_and_the_live_views_stay(
     )
     await emsp.store.execute("update es.head set pos = pos + 1")
     async with rebuilding(emsp, tmp_path) as views:
-        with pytest.raises(Exception, match=r"evse\.unheard_of"):
+        with pytest.raises(Refused, match=r"event \d+ \(evse\.unheard_of\) can't be drawn"):
             await views.run()
     assert await rows(emsp) == before
     assert (await generation_in(emsp.store, LIVE)).number == 1  # type: ignore[union-attr]
+
+
+async def test_what_a_killed_rebuild_left_in_its_folder_goes_with_the_next(
+    emsp: Service, cpo: Cpo, tmp_path: Path
+) -> None:
+    (tmp_path / "rebuild-killed").mkdir()
+    (tmp_path / "rebuild-killed" / "share").write_bytes(b"dealt")
+    with working_folder(tmp_path, "rebuild-") as in_use:
+        async with rebuilding(emsp, tmp_path) as views:
+            await views.run()
+        assert list(tmp_path.glob("rebuild-*")) == [in_use]
+    assert not list(tmp_path.glob("rebuild-*"))
 
 
 async def test_two_at_once_are_one_too_many(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
