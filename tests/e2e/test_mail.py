@@ -101,7 +101,7 @@ async def test_a_refused_mail_is_shown_and_sent_when_an_operator_says_so(tmp_pat
             failing = "select failure, party from es.outbox_mail"
             await until_equal(lambda: store.fetchval(failing), "550 5.1.1")
             ((message_id, party),) = await store.fetch("select message_id, party from es.outbox_mail")
-            shown = await emsp.command("status")
+            shown = await emsp.failed("status")
             assert "mails that wait: 1" in shown
             assert f"refused {message_id} of {party}: 550 5.1.1" in shown.replace("\n", "")
             async with asyncio.timeout(ENDS_S):
@@ -197,5 +197,5 @@ async def test_what_was_sealed_with_a_lost_key_is_told_and_holds_nobody_up(tmp_p
             await until(lambda: len(server.taken) == 1, at_most_s=ENDS_S)
             assert "Username: jose" in lines_of(server.mails[0])
             assert "EMSP_SEAL_KEY" in (tmp_path / "mail.log").read_text()
-            assert "EMSP_SEAL_KEY" in await emsp.command("status")
+            assert "EMSP_SEAL_KEY" in await emsp.failed("status")
             assert await store.fetchval(WAITING) == 1

@@ -120,7 +120,7 @@ async def test_what_is_under_way_at_a_stop_is_answered(tmp_path: Path, database:
             await until_equal(lambda: looking.fetchval(WAITS_FOR_A_LOCK), 1)
             process = emsp.terminate("run")
             assert await idle.is_closed()
-            assert await readiness(emsp) == (503, {"ready": False, "faults": {"process": "stopping"}})
+            assert await readiness(emsp) == (503, {"ready": False, "faults": {"process": "stopping"}, "notes": {}})
             with pytest.raises(ConnectionRefusedError):
                 await connected(emsp)
             assert process.poll() is None
