@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from projections.consumer import ConsumerState
+    from read_side.answers import Answers
     from read_side.fragments import Fragments
     from write_side.adapters.google import GeocodingState
     from write_side.store.outbox import OutboxState
@@ -77,8 +78,12 @@ def count_geocoding(registry: CollectorRegistry, state: GeocodingState) -> None:
     _gauge(registry, "emsp_geocoder_failures", "of these, that brought no answer", lambda: state.failures)
 
 
-def count_fragments(registry: CollectorRegistry, fragments: Fragments) -> None:
-    """Numbers of the cache of GraphQL fragments; hits / (hits + misses) is the share that it saves."""
+def count_fragments(registry: CollectorRegistry, fragments: Fragments, answers: Answers) -> None:
+    """Numbers of the cache of GraphQL fragments; hits / (hits + misses) is the share that it saves.
+
+    answers: whole ones, which are no hits of fragments
+    """
+    _gauge(registry, "emsp_answer_hits", "root fields that were answered whole from the cache", lambda: answers.hits)
     _gauge(registry, "emsp_fragment_hits", "documents of answers that the cache had", lambda: fragments.hits)
     _gauge(registry, "emsp_fragment_misses", "documents that were cut anew", lambda: fragments.misses)
     _gauge(registry, "emsp_fragment_bytes", "memory that the cache takes", lambda: fragments.bytes)

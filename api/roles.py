@@ -162,7 +162,7 @@ async def _api(
             *checks,
         ]
         app = await stack.enter_async_context(compose.api_application(settings, urls, write_side, views))
-        metrics.count_fragments(registry, app[GRAPHQL].fragments)
+        metrics.count_fragments(registry, app[GRAPHQL].fragments, app[GRAPHQL].answers)
         app.add_routes(health_routes(all_checks))
         await stack.enter_async_context(
             compose.running(

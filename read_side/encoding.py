@@ -100,7 +100,7 @@ def _keeps_names(tree: Tree, type_name: str) -> bool:
     known = FIELDS[type_name]
     for node in tree:
         if node.name == TYPENAME:
-            if node.key in known:
+            if node.key in known or node.key == DISTANCE:
                 return False
             continue
         field = known[node.name]

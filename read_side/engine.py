@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from read_side import executor
+from read_side.answers import Answers
 from read_side.cut import Document
 from read_side.documents import document_of, is_owners, matches, shown_to_everybody
 from read_side.errors import QueryRefused
@@ -29,6 +30,9 @@ from read_side.sql import render
 from read_side.views import Views
 
 TRUNCATED: Final = "truncated"
+
+SHARE_OF_ANSWERS: Final = 4
+"""Whole answers get that part of the cache's bytes, fragments the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,12 @@ class GraphQLService:
     def __init__(self, schema: Schema, views: Views, limits: Limits) -> None:
         self.schema = schema
         self.limits = limits
-        self.fragments = Fragments(limits.fragment_cache_bytes)
+        of_answers = limits.fragment_cache_bytes // SHARE_OF_ANSWERS
+        self.answers = Answers(of_answers)
+        self.fragments = Fragments(limits.fragment_cache_bytes - of_answers)
         self.preparer = Preparer(schema, limits)
         self._views = views
-        self._reader = Reader(views, self.fragments)
+        self._reader = Reader(views, self.fragments, self.answers)
         self._introspecting = asyncio.Lock()
 
     async def execute(

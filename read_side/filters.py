@@ -259,15 +259,17 @@ def _one_of(arguments: Arguments, name: str, allowed: tuple[str, ...]) -> str:
 
 def _codes(arguments: Arguments, name: str, known: Collection[str] | codes.CodeList) -> tuple[str, ...]:
     """The codes asked for, each once; null and "" among them do not filter."""
-    wanted = tuple(dict.fromkeys(code for code in arguments.get(name) or () if code))
-    for code in wanted:
-        if code not in known:
+    given = [code for code in arguments.get(name) or () if code]
+    for code in given:
+        # Tartiflette takes a variable of any type inside a list.
+        if not isinstance(code, str) or code not in known:
             raise BadUserInput(f"{name}: {_shortened(code)} is no code of this list")
-    return wanted
+    return tuple(dict.fromkeys(given))
 
 
-def _shortened(code: str) -> str:
-    return repr(code if len(code) <= 40 else f"{code[:40]}…")
+def _shortened(code: object) -> str:
+    text = code if isinstance(code, str) else str(code)
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def _connector_words(standards: tuple[str, ...], powers: tuple[str, ...]) -> tuple[str, ...]:

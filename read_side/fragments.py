@@ -5,15 +5,17 @@ Nothing has to be thrown away when a document changes: whoever asks says which r
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections import Counter, OrderedDict
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from read_side.encoding import Fragment, Shape
+from read_side.encoding import Cut, Fragment, Shape
 
 ENTRY_BYTES: Final = 400
 """What an entry takes beside its JSON: key, numbers, places in the table; measured."""
+
+CUT_BYTES: Final = 30_000
+"""What a cut takes that only its fragments still know: the types that were made for it; measured."""
 
 SHARE_OF_ONE: Final = 8
 """One answer may fill that part of the cache: a large one must not push out all others."""
@@ -41,7 +43,8 @@ class Fragments:
         self.bytes = 0
         self.hits = 0
         self.misses = 0
-        self._entries: OrderedDict[tuple[Hashable, int], _Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[Cut, int], _Entry] = OrderedDict()
+        self._of_cut: Counter[Cut] = Counter()
         self._warmth: WeakKeyDictionary[Shape, float] = WeakKeyDictionary()
 
     def __len__(self) -> int:
@@ -55,14 +58,9 @@ class Fragments:
         """What share of an answer's documents was known: [0, 1]."""
         self._warmth[shape] = (self._warmth.get(shape, 0.0) + known) / 2
 
-    def state_of(self, of: Hashable, document_id: int) -> tuple[int, int] | None:
-        """Generation and revision of what is kept of it; None where nothing is."""
-        entry = self._entries.get((of, document_id))
-        return None if entry is None else (entry.generation, entry.revision)
-
-    def find(self, of: Hashable, document_id: int, generation: int, revision: int) -> Fragment | None:
-        """The fragment of that very revision, or None. of: the cut; or the root field that it is all of, then 0."""
-        key = (of, document_id)
+    def find(self, cut: Cut, document_id: int, generation: int, revision: int) -> Fragment | None:
+        """The fragment of that very revision, or None."""
+        key = (cut, document_id)
         entry = self._entries.get(key)
         if entry is None or entry.revision != revision or entry.generation != generation:
             self.misses += 1
@@ -71,15 +69,23 @@ class Fragments:
         self.hits += 1
         return entry.fragment
 
-    def keep(self, of: Hashable, document_id: int, state: tuple[int, int], fragment: Fragment) -> int:
+    def keep(self, cut: Cut, document_id: int, state: tuple[int, int], fragment: Fragment) -> int:
         """Keep it, in the place of another revision's. state: generation and revision. returns: its bytes."""
         size = sum(map(len, fragment)) + ENTRY_BYTES
-        key = (of, document_id)
+        key = (cut, document_id)
         if replaced := self._entries.pop(key, None):
-            self.bytes -= replaced.size
+            self._forget(cut, replaced)
         self._entries[key] = _Entry(*state, fragment, size)
-        self.bytes += size
+        self.bytes += size + (0 if self._of_cut[cut] else CUT_BYTES)
+        self._of_cut[cut] += 1
         while self.bytes > self.most_bytes:
-            _, leaving = self._entries.popitem(last=False)
-            self.bytes -= leaving.size
+            (of, _), leaving = self._entries.popitem(last=False)
+            self._forget(of, leaving)
         return size
+
+    def _forget(self, cut: Cut, entry: _Entry) -> None:
+        self.bytes -= entry.size
+        self._of_cut[cut] -= 1
+        if not self._of_cut[cut]:
+            del self._of_cut[cut]
+            self.bytes -= CUT_BYTES

@@ -25,7 +25,7 @@ from read_side.selection import Selected
 from read_side.sql import Statement
 
 MOST_PREPARED: Final = 4_096
-"""Of all operations: some 3 kB each. One more, and all are forgotten; what is asked often is soon prepared anew."""
+"""Root fields of all operations: some 3 kB each. One more, and all are forgotten; what is asked often is soon back."""
 
 LARGEST_KEPT_BYTES: Final = 1_024
 """Variables that are kept with what was prepared for them, as JSON."""
@@ -122,9 +122,10 @@ class Preparer:
 
     def _keep(self, compiled: _Compiled, key: tuple[Viewer, bytes], prepared: Prepared) -> None:
         """Have it ready for the next request of that caller with these variables."""
-        self._kept += 1
+        size = max(1, len(prepared.bound))
+        self._kept += size
         if self._kept > MOST_PREPARED:
-            self._kept = 1
+            self._kept = size
             for _, operations, _ in self._parser.cached.values():
                 for one in operations.values():
                     one.prepared.clear()

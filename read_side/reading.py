@@ -17,10 +17,11 @@ from typing import Final, TypeAlias, TypeVar
 
 import orjson
 
+from read_side.answers import Answers
 from read_side.documents import Row, distance_of, is_owners, matches, texts_of
 from read_side.documents_sql import documents_of
 from read_side.encoding import Cut, Fragment, Shape
-from read_side.errors import QueryRefused
+from read_side.errors import QueryRefused, Unavailable
 from read_side.fields import QUERIES
 from read_side.fragments import SHARE_OF_ONE, Fragments
 from read_side.parked import of_statements
@@ -36,12 +37,15 @@ SLICE_CHARACTERS: Final = 256 * 1024
 ROWS_OF_A_SLICE: Final = 1_000
 """Rows that are looked up or joined before others get their turn: about 1 ms."""
 
+STATE_S: Final = 1.0
+"""How long all may wait for the one question where the views are, before each asks for himself."""
+
 NULL: Final = (b"null",)
 Parts: TypeAlias = tuple[bytes, ...]
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Bound:
     """A root field whose statement is ready. Known by its identity."""
 
@@ -100,9 +104,10 @@ def _cut_of(bound: Bound, rows: Sequence[Row]) -> Cut:
 class Reader:
     """Answers root fields from the views, by way of the cache."""
 
-    def __init__(self, views: Views, fragments: Fragments) -> None:
+    def __init__(self, views: Views, fragments: Fragments, answers: Answers) -> None:
         self._views = views
         self._fragments = fragments
+        self._answers = answers
         self._together: Together[list[Found | QueryRefused]] = Together()
         self._states: Together[tuple[int, int]] = Together()
 
@@ -113,24 +118,38 @@ class Reader:
 
         raises: Unavailable
         """
-        if at_least is None and (kept := await self._kept(bounds)):
+        if at_least is not None:
+            # Who shares a question has his own time to wait.
+            await self._views.reach(at_least, at_most_s=at_most_s)
+        elif kept := await self._kept(bounds):
             return kept
         return await self._together.ask((bounds, at_least), lambda: self._read(bounds, (at_least, at_most_s)))
 
     async def _kept(self, bounds: Sequence[Bound]) -> list[Found | QueryRefused] | None:
         """The answers of last time, where the views have not moved since; None where they have, or it isn't known."""
-        states = {self._fragments.state_of(bound, 0) for bound in bounds}
+        states = {self._answers.state_of(bound) for bound in bounds}
         state = states.pop()
         if state is None or states or self._views.heard_of > state[1]:
             return None
-        if await self._states.ask("state", self._views.state) != state:
+        try:
+            if await self._states.ask("state", self._state) != state:
+                return None
+        except Unavailable:
+            # One session that is dead must not fail everybody: each asks by another.
             return None
-        kept = [self._fragments.find(bound, 0, *state) for bound in bounds]
+        kept = [self._answers.find(bound, state) for bound in bounds]
         return [Found(parts, is_truncated=False) for parts in kept if parts is not None] if all(kept) else None
 
+    async def _state(self) -> tuple[int, int]:
+        try:
+            async with asyncio.timeout(STATE_S):
+                return await self._views.state()
+        except TimeoutError:
+            raise Unavailable from None
+
     def _keep(self, one: _Field, found: Found) -> Found:
-        if not found.is_truncated and sum(map(len, found.parts)) <= self._fragments.most_bytes // SHARE_OF_ONE:
-            self._fragments.keep(one.bound, 0, (one.generation, one.position), found.parts)
+        if not found.is_truncated:
+            self._answers.keep(one.bound, (one.generation, one.position), found.parts)
         return found
 
     async def _read(self, bounds: Sequence[Bound], wait: tuple[int | None, float]) -> list[Found | QueryRefused]:

@@ -130,17 +130,21 @@ def _literal(node: Any) -> Any:  # noqa: ANN401 - a node of any kind of value, c
 
 
 def conditions(sets: Iterable[SelectionSetNode], fragments: Fragments) -> tuple[str, ...]:
-    """The variables that @skip and @include ask for, sorted."""
+    """The variables that @skip and @include ask for, sorted; in the fragments that are spread there, too."""
     found: set[str] = set()
-    waiting = list(sets) + [fragment.selection_set for fragment in fragments.values()]
+    visited: set[str] = set()
+    waiting = list(sets)
     while waiting:
         for selection in waiting.pop().selections:
             for directive in selection.directives or ():
                 condition = _condition(directive)
                 if isinstance(condition, VariableNode):
                     found.add(condition.name.value)
-            if isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
-                waiting.append(selection.selection_set)
+            if not isinstance(selection, FragmentSpreadNode):
+                waiting += [selection.selection_set] if selection.selection_set else []
+            elif selection.name.value not in visited:
+                visited.add(selection.name.value)
+                waiting.append(fragments[selection.name.value].selection_set)
     return tuple(sorted(found))
 
 

@@ -26,7 +26,8 @@ class Together(Generic[T]):
                 # Who is cancelled leaves the others their answer.
                 return await asyncio.shield(shared)
             except asyncio.CancelledError:
-                if not shared.cancelled():
+                me = asyncio.current_task()
+                if not shared.cancelled() or (me is not None and me.cancelling()):
                     raise
                 # Who asked for all was cancelled: somebody else does.
         return await self._ask_for_all(key, question)

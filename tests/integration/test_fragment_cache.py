@@ -111,9 +111,9 @@ async def test_a_warm_answer_is_the_first_one(
     service: GraphQLService, meanwhile: Meanwhile, text: str, viewer: Viewer
 ) -> None:
     first = await warm(service, text, viewer)
-    hits, misses, uses = service.fragments.hits, service.fragments.misses, meanwhile.uses
+    hits, misses, uses = service.answers.hits, service.fragments.misses, meanwhile.uses
     assert await ask(service, text, viewer) == first
-    assert service.fragments.hits > hits
+    assert service.answers.hits > hits
     assert service.fragments.misses == misses
     assert meanwhile.uses == uses + 1
 

@@ -112,3 +112,23 @@ async def test_whole_documents_are_answered_as_the_executor_does(
     data, _ = await by_executor(service, Asked(text, None, {}), viewer)
     for _ in range(ASKED_AGAIN):
         assert (await service.execute(text, {}, None, caller=viewer)).data == data
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ("{ evse { distance: __typename uid } }", {}),
+        ("{ location_history(id: 1) { distance: __typename position } }", {}),
+        ("{ locations { distance: __typename id } }", {}),
+        ("query($f: Int) { find_ev_filter_locations(facilities: [$f]) { id } }", {"f": 3}),
+        ("query($f: [String]) { find_ev_filter_locations(facilities: [$f]) { id } }", {"f": ["WIFI"]}),
+        ("query($f: String) { find_ev_filter_locations(facilities: [$f]) { id } }", {"f": "WIFI"}),
+    ],
+)
+async def test_odd_ones_are_answered_as_the_executor_does(
+    service: GraphQLService, text: str, variables: dict[str, Any]
+) -> None:
+    data, errors = await by_executor(service, Asked(text, None, variables), BOTH)
+    answer = await service.execute(text, variables, None, caller=BOTH)
+    assert answer.data == data
+    assert sorted(map(orjson.dumps, answer.errors)) == sorted(map(orjson.dumps, errors))

@@ -78,6 +78,9 @@ TOKEN_C_OWNER: Final = """
 """
 
 
+ASK_S: Final = 5.0
+
+
 class Liveness:
     """Tells which sessions are alive, by one question for all who ask at once.
 
@@ -100,7 +103,8 @@ class Liveness:
         return expires_at is not None and expires_at > at
 
     async def _ask(self, pool: asyncpg.Pool[Any], asked: set[UUID]) -> dict[UUID, datetime]:
-        async with self._turn:
+        # A session to the database that died unnoticed holds those up who asked by it, for so long, and nobody else.
+        async with self._turn, asyncio.timeout(ASK_S):
             self._next = None
             return {row["id"]: row["expires_at"] for row in await pool.fetch(SESSIONS_NOT_ENDED, list(asked))}
 

@@ -182,3 +182,13 @@ def test_each_root_field_has_its_audience() -> None:
         scope_of("locations", Viewer(rejected="Token Expired"))
     with pytest.raises(Forbidden):
         scope_of("find_ev_filter_locations", Viewer(client="desk", scopes=frozenset({"accounts"})))
+
+
+def test_what_another_operation_skips_by_is_not_asked_for(parser: Parser) -> None:
+    text = (
+        "query A($a: Boolean!) { find_ev_locations(limit: 1) { ...F } } query B { find_ev_locations(limit: 1) { id } }"
+        " fragment F on LOCATIONS { id @include(if: $a) }"
+    )
+    assert plan(parser, text, "A").conditions == ("a",)
+    assert plan(parser, text, "B").conditions == ()
+    assert len(roots_of(plan(parser, text, "B"), {})) == 1
