@@ -143,6 +143,9 @@ class Consumer:
         self.state.is_leading = leads
         if leads:
             self._tell()
+            if self._poison is not None and self._poison.position != self.state.checkpoint + 1:
+                # Others drew meanwhile, or what they drew was lost: what follows is tried anew.
+                self._poison = None
         else:
             # Stands by: what held it up is the leader's now.
             self.state.error = None
@@ -233,7 +236,7 @@ class Consumer:
             size = self._size()
             batch, rest = rest[:size], rest[size:]
             self._drawing = batch
-            if self._poison is not None and self._tries_of(batch) >= TRIES:
+            if len(batch) == 1 and self._poison is not None and self._tries_of(batch) >= TRIES:
                 await self._park(batch[0], self._poison)
             else:
                 busy_s = await self._projector.apply(batch)

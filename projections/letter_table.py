@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import msgspec
 
-from write_side.events.codec import EVENTS
+from write_side.events.codec import CLASS_VERSIONS
 from write_side.events.ranges import decode_range, encode_range, range_of
 
 if TYPE_CHECKING:
@@ -86,18 +86,18 @@ OF_THE_EVENT: Final = (
 TROUBLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, MemoryError)
 
 LONGEST_ERROR: Final = 1_000
-_TOPICS: Final = frozenset(event.TOPIC for event in EVENTS)
 
 
 class _About(msgspec.Struct):
     location_id: int | None = None
+    class_version: int = 1
 
 
 _ABOUT: Final = msgspec.json.Decoder(_About)
 
 
 class Unparkable(Exception):
-    """Nobody can say what an event is about: its topic is unknown here, or its state is no JSON object.
+    """Nobody can say what an event is about: its topic or its version is unknown here, or its state is no JSON object.
 
     That is no poison: this code is older than the log, or the log is damaged. Everything stands still until it is not.
     """
@@ -138,13 +138,13 @@ def is_of_the_event(trouble: Exception) -> bool:
 
 def key_of(event: Recorded) -> str | None:
     """What an event is about, decoded or not: `location/ID` or `cpo/COUNTRY/PARTY`; None where nobody can say."""
-    if event.topic not in _TOPICS:
-        return None
     try:
-        location_id = _ABOUT.decode(event.state).location_id
+        about = _ABOUT.decode(event.state)
     except msgspec.MsgspecError:
         return None
-    return f"cpo/{event.party}" if location_id is None else f"location/{location_id}"
+    if about.class_version > CLASS_VERSIONS.get(event.topic, 0):
+        return None
+    return f"cpo/{event.party}" if about.location_id is None else f"location/{about.location_id}"
 
 
 def letter_of(event: Recorded, trouble: Exception, *, tries: int) -> Letter:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from projections import letter_table, view_tables
 from projections import projector as projecting
 from projections.bus import InProcessBus
-from projections.consumer import Consumer
+from projections.consumer import Consumer, _Poison
 from projections.dead_letters import DeadLetters, StillPoison
 from projections.drawings import Drawings
 from projections.generations import Refused
@@ -328,12 +329,54 @@ async def test_another_projector_that_takes_over_knows_what_is_parked(world: Wor
         assert (await world.letters())["location/3"] == [*before["location/3"], *range(last - 4, last + 1)]
 
 
-async def test_what_nobody_can_say_anything_about_stops_the_projector(world: World) -> None:
+async def test_a_poison_that_was_met_before_the_checkpoint_went_back_takes_no_other_event_with_it(
+    world: World, poison: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Position 8 is about to be parked; then it begins a batch of 8, since one event a batch becomes two, and four."""
+    monkeypatch.setattr("projections.consumer.FIRST_PAUSE_S", 0.01)
+    statuses = ["AVAILABLE"] * 3 + [POISON] + ["CHARGING", "RESERVED"] * 10
+    events = [
+        evse_status_changed(status, f"E{1 + nr % 2}", 1 + nr % 2, version=2 + nr) for nr, status in enumerate(statuses)
+    ]
+    registered = [location_registered(1), evse_registered("E1", 1), location_registered(2), evse_registered("E2", 2)]
+    last = world.append(*registered, *events)
+    add, is_lost = letter_table.add, False
+
+    async def losing(connection: asyncpg.Connection[Any], letters: list[letter_table.Letter]) -> None:
+        nonlocal is_lost
+        if letters and not is_lost:
+            is_lost = True
+            await world.kill(connection)
+            standby = await world.connect()
+            await standby.execute("truncate views.location_view, views.evse_view, views.place_view, views.history_view")
+            await standby.execute("update views.checkpoint set pos = 0")
+            await standby.close()
+        await add(connection, letters)
+
+    monkeypatch.setattr(letter_table, "add", losing)
+    async with world.consuming() as consumer:
+        await until_equal(world.checkpoint, last)
+        assert (is_lost, consumer.state.failures) == (True, 1)
+    assert await world.letters() == {"location/2": list(range(8, last + 1, 2))}
+    poison()
+    await DeadLetters(world.session).retry("location/2")
+    drawn = await world.rows()
+    assert drawn == await world.rows_built_anew()
+
+
+async def test_a_poison_from_before_somebody_else_drew_is_not_tried_further(world: World) -> None:
+    world.append(location_registered(1), location_registered(2))
+    async with world.consuming() as consumer:
+        await until_equal(world.checkpoint, 2)
+        consumer._poison = _Poison(1, ZeroDivisionError(), 3)
+        await until(lambda: consumer._poison is None)
+
+
+@pytest.mark.parametrize("state", [b"{", b'{"location_id":2,"class_version":9}'], ids=["no JSON", "of newer code"])
+async def test_what_nobody_can_say_anything_about_stops_the_projector(world: World, state: bytes) -> None:
     world.append(location_registered(1))
-    (broken,) = recorded([location_registered(2)], 2)
-    world.log.append(
-        type(broken)(**{name: getattr(broken, name) for name in broken.__struct_fields__} | {"state": b"{"})
-    )
+    (unheard_of,) = recorded([location_registered(2)], 2)
+    world.log.append(replace(unheard_of, state=state))
     async with world.consuming() as consumer:
         await until(lambda: consumer.state.failures >= 2)
         assert "position 2, location.registered" in (consumer.state.error or "")

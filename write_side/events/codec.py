@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import orjson
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from eventsourcing.utils import register_topic
@@ -55,6 +56,21 @@ EVENTS: Final[tuple[type[Event], ...]] = (
 )
 
 
+CLASS_VERSIONS: Final = {event.TOPIC: getattr(event, "class_version", 1) for event in EVENTS}
+"""The newest version of each topic's state that this code can read; the library adds `class_version` from 2 on."""
+
+
+class NewerEvent(Exception):
+    """The state of an event is of a later version than this code knows: this code is older than the log."""
+
+
+class _Versioned(msgspec.Struct):
+    class_version: int = 1
+
+
+_VERSIONED: Final = msgspec.json.Decoder(_Versioned)
+
+
 class PlainJson(Transcoder):
     """Events are plain JSON data but for `timestamp`, the one value that needs a type of its own."""
 
@@ -87,7 +103,14 @@ class Codec:
     def decode(self, recorded: Recorded) -> DomainEvent:
         """The event that was recorded, upcast to today's class.
 
-        raises: eventsourcing.utils.TopicError for an unknown topic, MapperDeserialisationError for broken JSON
+        raises: eventsourcing.utils.TopicError for an unknown topic, MapperDeserialisationError for broken JSON;
+                NewerEvent, which the library would take for one of today's
         """
         stored = StoredEvent(recorded.stream, recorded.version, recorded.topic, recorded.state)
-        return self._mapper.to_domain_event(stored)  # type: ignore[return-value]  # EVENTS are DomainEvents
+        event = self._mapper.to_domain_event(stored)
+        # Most states are of the first version, and need not be read twice.
+        if b'"class_version"' in recorded.state:
+            version = _VERSIONED.decode(recorded.state).class_version
+            if version > CLASS_VERSIONS[recorded.topic]:
+                raise NewerEvent(f"{recorded.topic}, version {version}")
+        return event  # type: ignore[return-value]  # EVENTS are DomainEvents

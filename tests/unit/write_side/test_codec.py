@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import msgspec
+import orjson
 import pytest
 from eventsourcing.persistence import MapperDeserialisationError
 from eventsourcing.utils import TopicError
@@ -35,7 +36,7 @@ from tests.support.builders import (
     staged_rejected,
 )
 from write_side.domain import cpo, evse, location
-from write_side.events.codec import EVENTS, Codec, Event
+from write_side.events.codec import EVENTS, Codec, Event, NewerEvent
 from write_side.events.cpo import CpoForgotten, CpoRegistered, PersonalData
 from write_side.events.streams import cpo_stream, evse_stream, location_stream, pending_stream
 
@@ -174,6 +175,14 @@ def test_an_unknown_topic_is_an_error() -> None:
     (one,) = recorded(HISTORY[:1])
     with pytest.raises(TopicError):
         CODEC.decode(replace(one, topic="cpo.unheard_of"))
+
+
+@pytest.mark.parametrize("event", HISTORY[:2], ids=lambda event: event.TOPIC)
+def test_a_later_version_than_this_code_knows_is_an_error(event: Event) -> None:
+    (one,) = recorded([event])
+    later = getattr(event, "class_version", 1) + 1
+    with pytest.raises(NewerEvent, match=f"{event.TOPIC}, version {later}"):
+        CODEC.decode(replace(one, state=orjson.dumps(orjson.loads(one.state) | {"class_version": later})))
 
 
 def test_a_broken_state_is_an_error() -> None:
