@@ -63,17 +63,18 @@ class Connector:
 
     async def __call__(self) -> asyncpg.Connection[Any]:
         """A new session."""
-        silence_s = 0 if self.timeout_s is None else SILENCE_S
         return await asyncpg.connect(
             self.url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=self.timeout_s,
-            server_settings={
-                "application_name": self.application,
-                "idle_in_transaction_session_timeout": str(int(silence_s * 1000)),
-                **KEPT_ALIVE,
-            },
+            server_settings=_letting_go(0 if self.timeout_s is None else SILENCE_S)
+            | {"application_name": self.application},
         )
+
+
+def _letting_go(silence_s: float) -> dict[str, str]:
+    """Settings of a session whose locks others get when its machine vanishes, or stands still within a transaction."""
+    return {"idle_in_transaction_session_timeout": str(int(silence_s * 1000)), **KEPT_ALIVE}
 
 
 async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
@@ -112,8 +113,10 @@ async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
 
 @asynccontextmanager
 async def one_session(url: str, **settings: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """One session, closed at the end. settings: of PostgreSQL."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
+    """One session, closed at the end; it loses what it holds where it stands still. settings: of PostgreSQL."""
+    connection = await asyncpg.connect(
+        url, timeout=CONNECT_TIMEOUT_S, server_settings=_letting_go(SILENCE_S) | settings
+    )
     try:
         yield connection
     finally:

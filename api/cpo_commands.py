@@ -45,9 +45,9 @@ def party_named(name: str) -> Party:
 
 
 async def forget(settings: Settings, party: Party) -> None:
-    """Make a CPO's personal data unreadable, for ever; its mails, sessions and Token C go too.
+    """Make a CPO's personal data unreadable, for ever; its mails, sessions and Token C go too. Again: finish that.
 
-    raises: UnknownCpo, ForgottenCpo; NotReady before `emsp migrate`; Unanswered
+    raises: UnknownCpo; ForgottenCpo where it can't be; NotReady before `emsp migrate`; Unanswered
     """
     position = await _dispatched(settings, ForgetCpo(party))
     files = await EmlMailer(settings.data_dir / MAIL_FOLDER).forget(party)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from write_side.domain import evse as evses
 from write_side.domain import location as locations
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from projections.proof import Facts, Named
     from write_side.domain.evse import Evse
     from write_side.domain.location import Location
+
+
+LOCATIONS_AT_ONCE: Final = 10
+"""All their events are in memory together, and a location may have many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ class StoreOracle:
 
     async def facts(self, named: Sequence[Named], until: int) -> Mapping[int, Facts]:
         """Of these locations, by id; nothing of one that has no events."""
+        facts: dict[int, Facts] = {}
+        for start in range(0, len(named), LOCATIONS_AT_ONCE):
+            facts |= await self._facts_of_few(named[start : start + LOCATIONS_AT_ONCE], until)
+        return facts
+
+    async def _facts_of_few(self, named: Sequence[Named], until: int) -> dict[int, Facts]:
         wanted = [location_stream(one.location_id) for one in named]
         wanted += [evse_stream(one.party, uid) for one in named for uid in one.uids]
         recorded = await census.streams_until(self.session, wanted, until)

@@ -36,11 +36,12 @@ MADE_AS: Final[dict[Schema, str]] = {
 }
 
 HOLD_LIVE: Final = """
-    select pos
+    select pos,
+           set_config('idle_in_transaction_session_timeout', '10s', true)
       from views.checkpoint
        for update
 """
-"""Waits for the projector's transaction, and keeps its next one waiting."""
+"""Waits for the projector's transaction, and keeps its next one waiting; until this one ends, or stands still."""
 
 LOCK_ALL_LIVE: Final = """
     do $$

@@ -12,11 +12,14 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from api import connections
+from api.connections import KEPT_ALIVE, Databases
+from api.projecting import dead_letters
 from projections import letter_table, view_tables
 from projections import projector as projecting
 from projections.bus import InProcessBus
 from projections.consumer import Consumer, _Poison
-from projections.dead_letters import DeadLetters, StillPoison
+from projections.dead_letters import HOLD, DeadLetters, StillPoison
 from projections.drawings import Drawings
 from projections.generations import Refused
 from projections.migrate import create_views
@@ -248,6 +251,21 @@ async def test_dropped_letters_leave_the_rows_as_they_were(world: World, poison:
         assert await world.letters() == {}
         assert await world.rows() != before
         await until(lambda: consumer.state.parked_keys == 0)
+
+
+async def test_who_retries_and_stands_still_holds_up_the_projector_for_a_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "SILENCE_S", 0.2)
+    async with dead_letters(Databases(world.database, world.database)) as letters, world.consuming():
+        alive = "select name, setting from pg_settings where name like 'tcp_keepalives_%'"
+        assert dict(await letters.session.fetch(alive)) == KEPT_ALIVE
+        await letters.session.execute("begin")
+        await letters.session.execute(HOLD)
+        last = world.append(location_registered())
+        await until_equal(world.checkpoint, last)
+        with pytest.raises(asyncpg.InterfaceError, match="closed"):
+            await letters.keys()
 
 
 async def test_what_postgresql_refuses_of_an_event_is_poison_too(world: World) -> None:

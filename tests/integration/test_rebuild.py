@@ -11,25 +11,29 @@ import pytest
 
 from api import projecting
 from api.connections import Databases as Urls
+from api.oracle import LOCATIONS_AT_ONCE
 from api.settings import Settings
-from projections import migrate
+from projections import generations, migrate
 from projections.folders import working_folder
-from projections.generations import LIVE, NEXT, OLD, Refused, generation_in
+from projections.generations import LIVE, NEXT, OLD, Refused, generation_in, must_be_in
 from projections.proof import Untrue
 from projections.verify import DIFFERING
 from tests.support.client import Cpo, a_location, an_evse
 from tests.support.csv_files import a_csv, a_row
 from tests.support.world import KEYS, Service, service, until_drawn
+from write_side.store import census
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+    from uuid import UUID
 
     from projections.differences import Difference
     from projections.rebuild import Rebuild
     from projections.replay import Tell
     from projections.verify import Verify
     from tests.support.databases import Databases
+    from write_side.events.ranges import Recorded
 
 LOCATIONS = 60
 EVERY_ROW = """
@@ -279,6 +283,41 @@ async def test_what_a_killed_rebuild_left_in_its_folder_goes_with_the_next(
             await views.run()
         assert list(tmp_path.glob("rebuild-*")) == [in_use]
     assert not list(tmp_path.glob("rebuild-*"))
+
+
+async def test_one_that_stands_still_as_it_switches_over_lets_the_projector_go_on(
+    emsp: Service, cpo: Cpo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "HOLD_LIVE", generations.HOLD_LIVE.replace("10s", "200ms"))
+    session = await asyncpg.connect(emsp.dsn)
+
+    async def stand_still(_position: int) -> None:
+        assert (await emsp.client.push_status(cpo, "A1", "RESERVED")).status == 200
+        await until_drawn(emsp)
+
+    with pytest.raises(asyncpg.InterfaceError, match="closed"):
+        await generations.make_live(session, NEXT, stand_still)
+    assert (await must_be_in(emsp.store, LIVE)).number == 1
+
+
+async def test_few_locations_at_once_are_compared_with_the_log(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams_until = census.streams_until
+    asked: list[int] = []
+
+    async def counted(
+        connection: asyncpg.Connection[Any], streams: Sequence[UUID], until: int
+    ) -> dict[UUID, list[Recorded]]:
+        asked.append(len(streams))
+        return await streams_until(connection, streams, until)
+
+    monkeypatch.setattr(census, "streams_until", counted)
+    async with rebuilding(emsp, tmp_path) as views:
+        await views.run()
+    every = "select (select count(*) from views.location_view) + (select count(*) from views.evse_view)"
+    assert sum(asked) == await emsp.store.fetchval(every)
+    assert max(asked) <= 3 * LOCATIONS_AT_ONCE
 
 
 async def test_two_at_once_are_one_too_many(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
