@@ -12,9 +12,8 @@ from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any, Final
 
 from projections import view_tables
+from projections.by_command import undrawable
 from projections.drawings import Drawings
-from projections.generations import Refused
-from projections.letter_table import said_by
 from projections.projector import draw_recorded
 from write_side.events.codec import Codec
 
@@ -108,11 +107,7 @@ def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int)
             try:
                 draw_recorded(drawings, codec.decode(recorded), recorded)
             except Exception as trouble:
-                said, raised_in = said_by(trouble)
-                event = f"event {recorded.position} ({recorded.topic})"
-                raise Refused(
-                    f"{event} can't be drawn: {said} ({raised_in}); the live views are as before"
-                ) from trouble
+                raise undrawable(recorded, trouble) from trouble
 
     async def copy() -> None:
         session = await session_in(connect, schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from projections import by_command
 from projections.buckets import location_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ class Some:
     location_ids: Collection[int]
     parties: Collection[str]
 
+    def keys(self) -> list[str]:
+        """As the dead letters name them."""
+        return [*(f"location/{one}" for one in self.location_ids), *(f"cpo/{one}" for one in self.parties)]
+
 
 @dataclass(slots=True)
 class Part:
@@ -34,10 +39,10 @@ class Part:
     position: int = 0
 
     async def bring_to(self, projector: Projector, position: int) -> None:
-        """Draw what that projector's schema lacks of them up to a position of the log."""
+        """Draw what that projector's schema lacks of them up to a position of the log. raises: Refused."""
         async for events in self.log(self.position, position):
             if theirs := [event for event in events if self._is_theirs(event)]:
-                await projector.apply(theirs)
+                await by_command.apply(projector, theirs)
             self.position = events[-1].position
             self.tell("read the log", self.position, position)
 

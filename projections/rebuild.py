@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from projections import replay
+from projections import by_command, replay
 from projections.bulk import session_in
 from projections.consumer import MAX_BATCH
 from projections.folders import working_folder
@@ -86,7 +86,7 @@ class Rebuild:
     async def back(self) -> Generation:
         """Switch back to the generation before. returns: what is live.
 
-        raises: Refused  there is none, or it is of another version of the code and behind
+        raises: Refused  there is none, an event can't be drawn, or it is of another version of the code and behind
         """
         session = await self.connect()
         try:
@@ -137,7 +137,7 @@ class Rebuild:
         """Draw up to what is the end of the log now; it may go on without end."""
         head = await self.head()
         while projector.checkpoint < head:
-            await projector.apply(await self.pull(projector.checkpoint, MAX_BATCH))
+            await by_command.apply(projector, await self.pull(projector.checkpoint, MAX_BATCH))
             self.tell("catch up", projector.checkpoint, max(projector.checkpoint, head))
 
     async def _prove(self, position: int) -> None:
@@ -153,9 +153,10 @@ class Rebuild:
 
 
 async def bring_to(projector: Projector, pull: Pull, position: int) -> None:
-    """Draw what that projector's views lack up to a position of the log, and no further."""
+    """Draw what that projector's views lack up to a position of the log, and no further. raises: Refused."""
     while projector.checkpoint < position:
-        await projector.apply(await pull(projector.checkpoint, min(MAX_BATCH, position - projector.checkpoint)))
+        missing = position - projector.checkpoint
+        await by_command.apply(projector, await pull(projector.checkpoint, min(MAX_BATCH, missing)))
 
 
 async def _is_not_behind(session: asyncpg.Connection[Any], schema: Schema, live: int) -> None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from projections import by_command
 from projections.buckets import NO_LOCATION, Buckets, bucket_count
 from projections.bulk import BUCKET_DONE, WORKERS, deal_share, fold_bucket, session_in, workers
+from projections.by_command import only_projector
 from projections.migrate import SAY_VERSION, create_tables, views_version
-from projections.projector import Projector
-from write_side.events.codec import Codec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,8 +135,8 @@ class Replay:
     async def fill(self, folder: Path) -> None:
         """Do what is left. folder: an empty one, for the dealt log.
 
-        raises: Refused for an event that can't be drawn, naming it; LogHasHole; what asyncpg and the disk raise. What
-                is done stays done.
+        raises: Refused for an event that can't be drawn, naming it, and where another process draws that schema;
+                LogHasHole; what asyncpg and the disk raise. What is done stays done.
         """
         connection = await session_in(self.connect, self.schema)
         try:
@@ -189,14 +189,10 @@ class Replay:
 
     async def _apply_others(self, buckets: Buckets) -> None:
         """What belongs to no location is little, and drawn as it always is."""
-        projector = Projector(self.connect, Codec(), schema=self.schema)
-        try:
-            await projector.lead()
+        async with only_projector(self.connect, self.schema) as projector:
             for events in buckets.read(NO_LOCATION):
                 if rest := [event for event in events if event.position > projector.checkpoint]:
-                    await projector.apply(rest)
-        finally:
-            projector.close()
+                    await by_command.apply(projector, rest)
 
     async def _each(self, phase: str, statements: Sequence[str]) -> None:
         """Each of them once, on as many sessions as there are workers."""

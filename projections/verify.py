@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from projections import proof, replay
+from projections.by_command import only_projector
+from projections.consumer import MAX_BATCH
 from projections.differences import columns_of
 from projections.folders import working_folder
 from projections.generations import CHECK, DROP_CHECK, HOLD_LIVE, LIVE, Refused, alone, must_be_in
@@ -18,7 +20,6 @@ from projections.migrate import views_version
 from projections.part import Part, Some
 from projections.projector import Projector
 from projections.rebuild import bring_to
-from write_side.events.codec import Codec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -240,18 +241,15 @@ class Verify:
         some, has_places = _subjects(keys)
         async with self._alone() as session:
             bring = await self._draw(session, None if has_places else some)
-            async with self._drawing() as projector:
-                await bring(projector, (await must_be_in(session, LIVE)).position)
-                async with session.transaction():
-                    await bring(projector, await session.fetchval(HOLD_LIVE))
-                    for statement in REPAIR:
-                        await session.execute(statement, some.location_ids)
-                    for statement in REPAIR_CPOS:
-                        await session.execute(statement, some.parties)
-                    await session.execute(REPAIR_LETTERS, keys)
-                    if has_places:
-                        await session.execute(REPAIR_PLACES)
-                    await session.execute(NEW_GENERATION)
+            async with self._holding_live(session, bring):
+                for statement in REPAIR:
+                    await session.execute(statement, some.location_ids)
+                for statement in REPAIR_CPOS:
+                    await session.execute(statement, some.parties)
+                await session.execute(REPAIR_LETTERS, some.keys())
+                if has_places:
+                    await session.execute(REPAIR_PLACES)
+                await session.execute(NEW_GENERATION)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[asyncpg.Connection[Any]]:
@@ -279,25 +277,25 @@ class Verify:
         return lambda projector, position: bring_to(projector, self.pull, position)
 
     @asynccontextmanager
-    async def _drawing(self) -> AsyncIterator[Projector]:
-        projector = Projector(self.connect, Codec(), schema=CHECK)
-        try:
-            await projector.lead()
-            yield projector
-        finally:
-            projector.close()
+    async def _holding_live(self, session: asyncpg.Connection[Any], bring: Bring) -> AsyncIterator[int]:
+        """A transaction of that session in which both are at one position, and stay there: which."""
+        async with only_projector(self.connect, CHECK) as projector:
+            drawn = 0
+            while (live := (await must_be_in(session, LIVE)).position) - drawn >= MAX_BATCH:
+                await bring(projector, live)
+                drawn = live
+            async with session.transaction():
+                position: int = await session.fetchval(HOLD_LIVE)
+                await bring(projector, position)
+                yield position
 
     async def _at_one_position(self, snapshot: asyncpg.Connection[Any], bring: Bring) -> int:
         """Take the session's snapshot when both are at one position. returns: which."""
         holder = await self.connect()
         try:
-            async with self._drawing() as projector:
-                await bring(projector, (await must_be_in(holder, LIVE)).position)
-                async with holder.transaction():
-                    position: int = await holder.fetchval(HOLD_LIVE)
-                    await bring(projector, position)
-                    await snapshot.execute(SNAPSHOT)
-                    return position
+            async with self._holding_live(holder, bring) as position:
+                await snapshot.execute(SNAPSHOT)
+                return position
         finally:
             await holder.close()
 

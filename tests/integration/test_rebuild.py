@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -15,7 +16,8 @@ from api.oracle import LOCATIONS_AT_ONCE
 from api.settings import Settings
 from projections import generations, migrate
 from projections.folders import working_folder
-from projections.generations import LIVE, NEXT, OLD, Refused, generation_in, must_be_in
+from projections.generations import CHECK, LIVE, NEXT, OLD, Refused, generation_in, must_be_in
+from projections.projector import LEADER_LOCK
 from projections.proof import Untrue
 from projections.verify import DIFFERING
 from tests.support.client import Cpo, a_location, an_evse
@@ -256,21 +258,36 @@ async def test_what_other_code_made_is_gone_back_to_only_when_it_is_current(
     await session.close()
 
 
+@pytest.mark.parametrize("state", ['{"location_id": 1}', "{}"], ids=["of a location", "of no location"])
 async def test_an_event_that_cannot_be_drawn_stops_it_and_the_live_views_stay(
-    emsp: Service, cpo: Cpo, tmp_path: Path
+    emsp: Service, cpo: Cpo, tmp_path: Path, state: str
 ) -> None:
-    before = await rows(emsp)
-    await emsp.store.execute(
-        "insert into es.events (pos, originator_id, originator_version, topic, state, party, occurred_at, command_id, "
-        "correlation_id, actor) select pos + 1, gen_random_uuid(), 1, 'evse.unheard_of', '{\"location_id\": 1}', '', "
-        "now(), gen_random_uuid(), '', '' from es.head"
-    )
-    await emsp.store.execute("update es.head set pos = pos + 1")
     async with rebuilding(emsp, tmp_path) as views:
-        with pytest.raises(Refused, match=r"event \d+ \(evse\.unheard_of\) can't be drawn"):
-            await views.run()
+        await views.run()
+        before = await rows(emsp)
+        await emsp.store.execute(
+            "insert into es.events (pos, originator_id, originator_version, topic, state, party, occurred_at, "
+            "command_id, correlation_id, actor) select pos + 1, gen_random_uuid(), 1, 'evse.unheard_of', "
+            "convert_to($1, 'utf8'), '', now(), gen_random_uuid(), '', '' from es.head",
+            state,
+        )
+        await emsp.store.execute("update es.head set pos = pos + 1")
+        for build in (views.run, views.back):
+            with pytest.raises(Refused, match=r"event \d+ \(evse\.unheard_of\) can't be drawn"):
+                await build()
     assert await rows(emsp) == before
-    assert (await generation_in(emsp.store, LIVE)).number == 1  # type: ignore[union-attr]
+    assert (await generation_in(emsp.store, LIVE)).number == 2  # type: ignore[union-attr]
+
+
+async def test_what_another_process_draws_is_left_to_it(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    for schema in (NEXT, CHECK):
+        await emsp.store.execute("select pg_advisory_lock($1, hashtext($2))", LEADER_LOCK, schema)
+    async with rebuilding(emsp, tmp_path) as views:
+        with pytest.raises(Refused, match="another process draws views_next"):
+            await views.run()
+    async with verifying(emsp, tmp_path) as views:
+        with pytest.raises(Refused, match="another process draws views_check"):
+            await views.repair(["location/1"])
 
 
 async def test_what_a_killed_rebuild_left_in_its_folder_goes_with_the_next(
@@ -371,6 +388,27 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
     assert await rows(emsp) == before
     assert (await emsp.client.push_status(cpo, "A1", "RESERVED")).status == 200
     await until_drawn(emsp)
+
+
+async def test_the_projector_is_held_only_when_less_than_a_batch_is_missing(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.verify.MAX_BATCH", 2)
+    read: list[int] = []
+    async with verifying(emsp, tmp_path) as views:
+
+        async def log_that_grows(after: int, until: int) -> AsyncIterator[tuple[Recorded, ...]]:
+            async for events in views.log(after, until):
+                yield events
+            read.append(until - after)
+            if len(read) <= 3:
+                for uid in ("A1", "A2"):
+                    await emsp.client.push_status(cpo, uid, ("CHARGING", "RESERVED")[len(read) % 2])
+                await until_drawn(emsp)
+
+        await replace(views, log=log_that_grows).repair(["location/2"])
+    assert read[1:] == [2, 2, 2, 0]
+    assert await differences(emsp, tmp_path) == []
 
 
 async def test_every_view_is_compared(emsp: Service) -> None:
