@@ -7,11 +7,17 @@ Unqualified names: search_path says the schema.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from ocpi.identifiers import folded
+from projections.generations import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import asyncpg
 
 COUNT_MORE: Final = """
     insert into place_view (province, city, province_key, locations)
@@ -33,6 +39,23 @@ COUNT_LESS: Final = """
 FORGET_EMPTY: Final = """
     delete from place_view
      where locations = 0
+"""
+
+PUBLIC_HEADS: Final = """
+    select id, head
+      from location_view
+     where is_public
+       and province_key = any($1::text[])
+       and city_key = any($2::text[])
+"""
+
+SET_COUNTS: Final = """
+    insert into place_view (province, city, province_key, locations)
+    select province, city, province_key, locations
+      from unnest($1::text[], $2::text[], $3::text[], $4::int[])
+           as counted (province, city, province_key, locations)
+        on conflict (province, city) do update
+       set locations = excluded.locations
 """
 
 Place: TypeAlias = tuple[str, str]
@@ -61,6 +84,32 @@ class PlaceCounts:
     def less(self) -> list[tuple[object, ...]]:
         """Values for COUNT_LESS."""
         return [(*place, -count) for place, count in sorted(self._counts.items()) if count < 0]
+
+
+async def recount(connection: asyncpg.Connection[Any], heads: Iterable[str]) -> None:
+    """Count the locations of the places that these heads name anew, in a transaction that holds the checkpoint.
+
+    Of these a damaged one names none. raises: Refused for a damaged head of another location there
+    """
+    counts = {place: 0 for head in heads if (place := _legible_place(head)) is not None}
+    provinces, cities = [province for province, _ in counts], [city for _, city in counts]
+    province_keys = list(map(folded, provinces))
+    for location_id, head in await connection.fetch(PUBLIC_HEADS, province_keys, list(map(folded, cities))):
+        place = _legible_place(head)
+        if place is None:
+            raise Refused(f"location/{location_id} is damaged too: name both to repair them")
+        if place in counts:
+            counts[place] += 1
+    await connection.execute(SET_COUNTS, provinces, cities, province_keys, list(counts.values()))
+    await connection.execute(FORGET_EMPTY)
+
+
+def _legible_place(head: str) -> Place | None:
+    """None where the head is damaged."""
+    try:
+        return _place_of(head)
+    except (orjson.JSONDecodeError, KeyError):
+        return None
 
 
 def _place_of(head: str) -> Place:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from projections import proof, replay
+from projections import place_table, proof, replay
 from projections.by_command import only_projector
 from projections.consumer import MAX_BATCH
 from projections.differences import columns_of
@@ -125,6 +125,17 @@ SOME_LOCATIONS: Final = """
      limit $1
 """
 
+HEADS: Final = """
+    select head
+      from views.location_view
+     where id = any($1::int[])
+     union all
+    select head
+      from views_check.location_view
+     where id = any($1::int[])
+"""
+"""As they were, and as they will be: of these places the public may find more locations then, or fewer."""
+
 REPAIR: Final = (
     """
     delete from views.evse_view as live
@@ -237,11 +248,15 @@ class Verify:
                 self.tell("compare", len(asked), len(asked))
 
     async def repair(self, keys: Sequence[str]) -> None:
-        """Make the rows of these keys what the events say, and no other. raises: Refused, also for an unknown key."""
+        """Make the rows of these keys what the events say, and no other; count the places of their locations anew.
+
+        raises: Refused, also for an unknown key
+        """
         some, has_places = _subjects(keys)
         async with self._alone() as session:
             bring = await self._draw(session, None if has_places else some)
             async with self._holding_live(session, bring):
+                heads = await session.fetch(HEADS, some.location_ids)
                 for statement in REPAIR:
                     await session.execute(statement, some.location_ids)
                 for statement in REPAIR_CPOS:
@@ -249,6 +264,9 @@ class Verify:
                 await session.execute(REPAIR_LETTERS, some.keys())
                 if has_places:
                     await session.execute(REPAIR_PLACES)
+                else:
+                    await session.execute(SEARCH_LIVE)
+                    await place_table.recount(session, [row["head"] for row in heads])
                 await session.execute(NEW_GENERATION)
 
     @asynccontextmanager

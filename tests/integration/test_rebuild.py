@@ -14,15 +14,17 @@ from api import projecting
 from api.connections import Databases as Urls
 from api.oracle import LOCATIONS_AT_ONCE
 from api.settings import Settings
-from projections import generations, migrate
+from projections import generations, migrate, projector
 from projections.folders import working_folder
 from projections.generations import CHECK, LIVE, NEXT, OLD, Refused, generation_in, must_be_in
-from projections.projector import LEADER_LOCK
+from projections.projector import LEADER_LOCK, PROJECTIONS
 from projections.proof import Untrue
 from projections.verify import DIFFERING
 from tests.support.client import Cpo, a_location, an_evse
 from tests.support.csv_files import a_csv, a_row
 from tests.support.world import KEYS, Service, service, until_drawn
+from write_side.events.evse import EvseStatusChanged
+from write_side.events.location import LocationRegistered
 from write_side.store import census
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from projections.differences import Difference
+    from projections.drawings import Drawings
+    from projections.history import Change
     from projections.rebuild import Rebuild
     from projections.replay import Tell
     from projections.verify import Verify
@@ -349,7 +353,7 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
     await emsp.store.execute("update views.location_view set head = overlay(head placing '~' from 40) where id = 5")
     await emsp.store.execute("update views.evse_view set is_removed = not is_removed where uid_key = 'a7'")
     await emsp.store.execute("delete from views.evse_view where uid_key = 'b9'")
-    await emsp.store.execute("update views.place_view set locations = locations + 1 where city = 'Makati'")
+    await emsp.store.execute("update views.place_view set locations = locations + 1 where city = 'Cebu City'")
     await emsp.store.execute("update views.pending_view set evse_count = 5")
     await emsp.store.execute("update views.history_view set actor = 'nobody' where uid = 'A3' and before is not null")
     await emsp.store.execute("delete from views.history_view where uid = 'B4'")
@@ -388,6 +392,55 @@ async def test_a_flipped_byte_is_found_and_mended(emsp: Service, cpo: Cpo, tmp_p
     assert await rows(emsp) == before
     assert (await emsp.client.push_status(cpo, "A1", "RESERVED")).status == 200
     await until_drawn(emsp)
+
+
+def is_poison(event: LocationRegistered | EvseStatusChanged) -> bool:
+    """What the projector of the next test can't draw."""
+    return event.evse_uid == "P" if isinstance(event, EvseStatusChanged) else event.data["name"] == "Poison"
+
+
+@pytest.mark.parametrize("kind", [LocationRegistered, EvseStatusChanged])
+async def test_a_parked_location_is_mended_with_the_count_of_its_place(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any]
+) -> None:
+    mended: Any = PROJECTIONS[kind]
+
+    def broken(drawings: Drawings, event: Any, position: int) -> Change:
+        if is_poison(event):
+            raise ZeroDivisionError
+        change: Change = mended(drawings, event, position)
+        return change
+
+    with monkeypatch.context() as patch:
+        patch.setattr(projector, "PROJECTIONS", PROJECTIONS | {kind: broken})
+        there = {"address": "Mayon Avenue, Legazpi City"}
+        pair = [a_location("Poison", an_evse("P"), **there), a_location("Neighbour", an_evse("N"), **there)]
+        assert (await emsp.client.push_locations(cpo, pair)).status == 200
+        if kind is EvseStatusChanged:
+            assert (await emsp.client.push_status(cpo, "P", "REMOVED")).status == 200
+        await until_drawn(emsp)
+        async with projecting.dead_letters(settings_of(emsp, tmp_path)[1]) as letters:
+            (key,) = [one.key for one in await letters.keys()]
+        async with verifying(emsp, tmp_path) as views:
+            with pytest.raises(Refused, match=r"event \d+ \(\w+\.\w+\) can't be drawn: ZeroDivisionError"):
+                await views.repair([key])
+    async with verifying(emsp, tmp_path) as views:
+        await views.repair([key.replace("/", "/00")])
+    assert await emsp.store.fetchval("select count(*) from views.dead_letter") == 0
+    assert await differences(emsp, tmp_path) == []
+    for uid in ("P", "N"):
+        assert (await emsp.client.push_status(cpo, uid, "REMOVED")).status == 200
+        await until_drawn(emsp)
+    assert await differences(emsp, tmp_path) == []
+
+
+async def test_what_is_damaged_in_one_city_is_mended_together(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    await emsp.store.execute("update views.location_view set head = left(head, 60) where id in (5, 8)")
+    async with verifying(emsp, tmp_path) as views:
+        with pytest.raises(Refused, match="location/8 is damaged too"):
+            await views.repair(["location/5"])
+        await views.repair(["location/5", "location/8"])
+    assert await differences(emsp, tmp_path) == []
 
 
 async def test_the_projector_is_held_only_when_less_than_a_batch_is_missing(
