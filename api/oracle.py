@@ -12,7 +12,7 @@ from write_side.events.streams import evse_stream, location_stream
 from write_side.store import census
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
 
@@ -63,13 +63,14 @@ class StoreOracle:
         return facts
 
 
-def facts_of(location: Location, of_it: Iterable[Evse]) -> Facts:
+def facts_of(location: Location, of_it: Sequence[Evse]) -> Facts:
     """What the states of a location and its EVSEs say."""
     data = location.data
     facts: Facts = {key: data[key] for key in ("name", "address", "publish", "lat", "lng")}
     facts |= {key: data["place"][key] for key in ("city", "province", "region", "postal_code")}
     facts |= {key: data[key] for key in ("facilities", "parking_types", "parking_restrictions")}
     facts["photos"] = [[photo_id, name] for photo_id, name in location.photos.items()]
+    facts["EVSEs"] = [evse.uid for evse in of_it]
     for evse in of_it:
         facts[f"EVSE {evse.uid} status"] = evse.status
         for number, status in evse.connectors.items():

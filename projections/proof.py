@@ -58,7 +58,12 @@ COUNTED_BY: Final[dict[str, tuple[str, ...]]] = {
 """Each of these events has made one row."""
 
 SOME_LOCATIONS: Final = """
-    select id, country_code, party_id, head, evses
+    select id, country_code, party_id, head, evses,
+           array(
+               select uid_key
+                 from evse_view
+                where location_id = location_view.id
+                order by registered_pos) as uids
       from location_view
      order by random()
      limit $1
@@ -70,7 +75,7 @@ PLACE: Final = ("city", "province", "region", "postal_code")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A location and its EVSEs, by which their streams are found."""
+    """A location and its EVSEs, by which their streams are found. uids: of its rows, not of its document."""
 
     location_id: int
     party: Party
@@ -78,7 +83,7 @@ class Named:
 
 
 Facts = dict[str, object]
-"""What can change of a location and its EVSEs, by words for people: `name`, `EVSE A1 status`, …"""
+"""What can change of a location and its EVSEs, by words for people: `name`, `EVSEs`, `EVSE A1 status`, …"""
 
 
 class Oracle(Protocol):
@@ -132,7 +137,7 @@ async def _of_some(session: asyncpg.Connection[Any], oracle: Oracle, position: i
         head, evses = orjson.loads(row["head"]), orjson.loads(row["evses"])
         found[row["id"]] = facts_of(head, evses)
         party = Party(row["country_code"], row["party_id"])
-        named.append(Named(row["id"], party, tuple(evse["uid"] for evse in evses)))
+        named.append(Named(row["id"], party, tuple(row["uids"])))
     told = await oracle.facts(named, position)
     return [
         Difference(f"location/{one}", "location_view", fact, text_of(facts.get(fact)), text_of(told[one].get(fact)))
@@ -148,6 +153,7 @@ def facts_of(head: Mapping[str, Any], evses: Sequence[Mapping[str, Any]]) -> Fac
     facts |= {key: head[f"address_{key}"] for key in ("lat", "lng")}
     facts |= {key: [one["code"] for one in head[key]] for key in LISTS}
     facts["photos"] = [[photo["id"], photo["url"].removeprefix(IMAGES)] for photo in head["photos"]]
+    facts["EVSEs"] = [evse["uid"] for evse in evses]
     for evse in evses:
         facts[f"EVSE {evse['uid']} status"] = evse["status"]
         for connector in evse["connectors"]:

@@ -194,6 +194,10 @@ async def test_one_that_was_stopped_goes_on(
 WRONG = {
     "update views_next.location_view set head = overlay(head placing '~' from 60) where id = 5": "location/5",
     "update views_next.location_view set evses = replace(evses, 'BLOCKED', 'OFFLINE')": "location/1",
+    "update views_next.location_view set evses = (select format('[%s]', document) from views_next.evse_view "
+    "where uid_key = 'b10') where id = 11": "location/11",
+    "update views_next.location_view set evses = (select format('[%s]', string_agg(document, ',' "
+    "order by uid_key desc)) from views_next.evse_view where location_id = 12) where id = 12": "location/12",
     "delete from views_next.evse_view where uid_key = 'b9'": "all",
     "update views_next.evse_view set revision = revision - 1 where uid_key = 'a7'": "all",
     "delete from views_next.history_view where location_id = 8 and uid = ''": "all",
