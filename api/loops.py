@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from api.readiness import OUT_OF_REACH
-from projections.generations import LIVE, generation_in
+from projections.generations import LIVE, OLD, generation_in
 from projections.migrate import views_version
 from write_side.accounts.sessions import forget_ended
 from write_side.accounts.tries import forget_old_tries
@@ -100,16 +100,22 @@ async def keep_house(pool: asyncpg.Pool[Any], answers_kept: timedelta) -> None:
 async def build_outdated_views(connect: Callable[[], Awaitable[asyncpg.Connection[Any]]]) -> None:
     """Where the live views were made by another version of the code: `emsp rebuild` in a process of its own.
 
-    Until it has switched over, the processes of that version draw and serve what is live. Goes on until it is done.
+    Until it has switched over, the processes of that version draw and serve what is live. Goes on until it is done. Not
+    where this version's views were live before those (decision 0021): a process that starts again would undo a switch.
     """
     while True:
         try:
             views = await connect()
             try:
-                live = await generation_in(views, LIVE)
+                live, old = await generation_in(views, LIVE), await generation_in(views, OLD)
             finally:
                 await views.close()
             if live is not None and live.version == views_version():
+                return
+            if old is not None and old.version == views_version():
+                log.error(
+                    "the views of this version were replaced: `emsp rebuild` or `emsp rebuild --back` returns to it"
+                )
                 return
             await _rebuild()
         except OUT_OF_REACH as trouble:

@@ -14,7 +14,8 @@ from projections.migrate import VERSION
 from tests.support import processes
 from tests.support.client import a_location, an_evse
 from tests.support.databases import Databases
-from tests.support.emsp import EMSP, ROOT, client_of, deployment
+from tests.support.emsp import EMSP, ROOT, Emsp, client_of, deployment
+from tests.support.until import until
 from tests.support.world import KEYS
 
 ASKED = "{ find_ev_locations { id name evses { uid status } } }"
@@ -133,7 +134,15 @@ async def test_a_new_version_is_built_while_the_one_before_draws_and_serves(
         found = str(await client.ask(rates))
         assert "KW-H" in found
         assert "CHARGING" in found
+        await starting_again_does_not_undo_it(new, session)
         await session.close()
+
+
+async def starting_again_does_not_undo_it(replaced: Emsp, session: asyncpg.Connection) -> None:
+    assert replaced.stop("run") == 0, replaced.logs()
+    replaced.start("run")
+    await until(lambda: "the views of this version were replaced" in replaced.logs())
+    assert await session.fetchval("select generation from views.checkpoint") == 3
 
 
 def another_version(folder: Path) -> Path:

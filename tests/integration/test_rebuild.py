@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
-from api import projecting
+from api import loops, projecting
 from api.connections import Databases as Urls
 from api.oracle import LOCATIONS_AT_ONCE
 from api.settings import Settings
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
     from uuid import UUID
+
+    from structlog.typing import EventDict
 
     from projections.differences import Difference
     from projections.drawings import Drawings
@@ -264,6 +267,30 @@ async def test_what_other_code_made_is_gone_back_to_only_when_it_is_current(
         with pytest.raises(Refused, match="1 events behind"):
             await views.back()
     await session.close()
+
+
+async def test_a_version_that_was_replaced_is_not_built_by_itself_again(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "REBUILD", ("false",))
+
+    async def start_again(version: int) -> list[EventDict]:
+        """A process of that version starts; what it says."""
+        monkeypatch.setattr(migrate, "VERSION", version)
+        with capture_logs() as said:
+            await asyncio.wait_for(loops.build_outdated_views(lambda: asyncpg.connect(emsp.dsn)), 15)
+        return said
+
+    async with rebuilding(emsp, tmp_path) as views:
+        monkeypatch.setattr(migrate, "VERSION", 2)
+        await views.run()
+        assert await start_again(2) == []
+        (said,) = await start_again(1)
+        assert (said["log_level"], "were replaced" in said["event"]) == ("error", True)
+        await views.back()
+        assert await start_again(1) == []
+        (said,) = await start_again(2)
+        assert "were replaced" in said["event"]
 
 
 @pytest.mark.parametrize("state", ['{"location_id": 1}', "{}"], ids=["of a location", "of no location"])
