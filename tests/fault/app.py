@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from tests.fault.writers import ANSWER_S, LOST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.fault.ledger import Ledger
     from tests.fault.log_fold import LogFold
     from tests.support.client import Client
@@ -61,9 +63,14 @@ class App:
         evses = [evse for location in body["data"]["find_ev_locations"] for evse in location["evses"]]
         return {f"evse/{evse['uid']}": evse["status"] for evse in evses}
 
-    def must_have_seen_nothing_old(self, log: LogFold) -> None:
-        """Each status that was shown is the one that was known at the question, or a later one."""
-        for subject, known, status in self._shown:
-            later = ["AVAILABLE" if fact == "registered" else fact for fact in log.facts[subject][known - 1 :]]
-            assert status in later, f"{subject} was shown as {status}; since the question it was {later}"
-        self._shown.clear()
+    def taken(self) -> list[Shown]:
+        """What was shown since this was asked last."""
+        shown, self._shown = self._shown, []
+        return shown
+
+
+def must_be_nothing_old(shown: Iterable[Shown], log: LogFold) -> None:
+    """Each status that was shown is the one that was known at the question, or a later one. log: read afterwards."""
+    for subject, known, status in shown:
+        later = ["AVAILABLE" if fact == "registered" else fact for fact in log.facts[subject][known - 1 :]]
+        assert status in later, f"{subject} was shown as {status}; since the question it was {later}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from tests.fault.app import App
+from tests.fault.app import App, must_be_nothing_old
 from tests.fault.kinds import KINDS
 from tests.fault.ledger import Ledger
 from tests.fault.log_fold import LogFold
@@ -88,12 +88,13 @@ class Campaign:
 
     async def prove(self, *, under_way: int = WRITERS * EVENTS_OF_A_COMMAND + 1) -> None:
         """The log has what was promised, once, in order, without a hole, and at most so many events more."""
-        promised, at = self.ledger.promised(), dict(self.ledger.at)
+        # What is read of the log below is later than all of this.
+        promised, at, shown = self.ledger.promised(), dict(self.ledger.at), self.app.taken()
         async with self.service.session() as session:
             await self.log.read_on(session)
         self.log.must_have(promised, at)
         self.log.must_have_no_more(self.ledger.promised(), but=under_way)
-        self.app.must_have_seen_nothing_old(self.log)
+        must_be_nothing_old(shown, self.log)
 
     async def verify(self) -> None:
         """The views are what the events say: `emsp verify` ends with 0, else it says what differs."""
