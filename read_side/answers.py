@@ -5,17 +5,16 @@ They live no longer than the root field that was bound: what nobody can ask agai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
+
+from read_side.fragments import SHARE_OF_ONE
 
 if TYPE_CHECKING:
     from read_side.reading import Bound
 
 State = tuple[int, int]
 """Generation and position of the views."""
-
-SHARE_OF_ONE: Final = 8
-"""One answer may fill that part: a large one must not push out all others."""
 
 
 class _Answer(NamedTuple):

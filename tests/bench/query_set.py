@@ -11,8 +11,8 @@ from random import Random
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ocpi.identifiers import Party
-from read_side.fields import FIELDS
 from tests.bench import country
+from tests.support.queries import every_field
 
 REQUESTS: Final = 200
 """Different ones of a query, where its arguments or callers allow so many."""
@@ -47,14 +47,6 @@ class Query:
             if request not in made:
                 made.append(request)
         return made
-
-
-def every_field(type_name: str) -> str:
-    """A selection of all that there is."""
-    return " ".join(
-        name if field.of is None else f"{name} {{ {every_field(field.of)} }}"
-        for name, field in FIELDS[type_name].items()
-    )
 
 
 LOCATION: Final = every_field("LOCATIONS")

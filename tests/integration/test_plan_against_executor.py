@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from read_side import executor
 from read_side.engine import GraphQLService, create_engine, request_of
-from read_side.fields import FIELDS, QUERIES
+from read_side.fields import QUERIES
 from read_side.guards import Limits
 from read_side.plan import roots_of
 from read_side.scope import NOBODY, Viewer
 from tests.support.builders import PARTY
 from tests.support.databases import Databases
 from tests.support.filled_views import OTHER, fill, views_of
-from tests.support.queries import Asked, Writer
+from tests.support.queries import Asked, Writer, every_field
 
 EXAMPLES: Final = int(os.environ.get("EMSP_TEST_DIFFERENTIAL_EXAMPLES", "500"))
 """Of each of the four seeds."""
@@ -91,13 +91,6 @@ test_the_plan_answers_as_the_executor_does_1 = compared(1)
 test_the_plan_answers_as_the_executor_does_2 = compared(2)
 test_the_plan_answers_as_the_executor_does_3 = compared(3)
 test_the_plan_answers_as_the_executor_does_4 = compared(4)
-
-
-def every_field(type_name: str) -> str:
-    return " ".join(
-        name if field.of is None else f"{name} {{ {every_field(field.of)} }}"
-        for name, field in FIELDS[type_name].items()
-    )
 
 
 @pytest.mark.parametrize("viewer", [BOTH, Viewer(party=OTHER)])

@@ -179,3 +179,11 @@ class Writer:
         known = ARGUMENTS[name]
         chosen = {self.one_of(sorted(known)) for _ in range(self.number(5))}
         return f"({', '.join(f'{one}: {self.one_of(known[one])}' for one in sorted(chosen))})" if chosen else ""
+
+
+def every_field(type_name: str) -> str:
+    """A selection of all that there is."""
+    return " ".join(
+        name if field.of is None else f"{name} {{ {every_field(field.of)} }}"
+        for name, field in FIELDS[type_name].items()
+    )

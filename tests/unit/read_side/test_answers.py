@@ -6,10 +6,11 @@ import gc
 from typing import Final
 
 from ocpi.identifiers import Party
-from read_side.answers import SHARE_OF_ONE, Answers
+from read_side.answers import Answers
 from read_side.cut import Node
 from read_side.encoding import shape_of
 from read_side.filters import OwnLocations, Page
+from read_side.fragments import SHARE_OF_ONE
 from read_side.reading import Bound
 from read_side.scope import Own
 from read_side.selection import Selected
