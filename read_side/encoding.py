@@ -1,7 +1,8 @@
 """Stored JSON → JSON of what is selected of it: functions made once per selection, whatever texts select it. Pure.
 
-A selection under its own names is cut by structs that read nothing but what is selected, and keep scalars as they are
-written; any other by dictionaries (`cut`), at a third of the speed (docs/decisions/0018).
+What is selected whole, in stored order, is copied. Any other selection under its own names is cut by structs that read
+nothing but what is selected, and keep scalars as they are written; the rest by dictionaries (`cut`), at a third of the
+speed (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -77,9 +78,11 @@ def _differs(tree: Tree, type_name: str) -> bool:
 
 
 def _encoder(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
-    if _keeps_names(tree, type_name) and (is_owner or type_name == "LOCATIONS"):
-        return _by_structs(tree, type_name, is_owner=is_owner)
-    return _by_dictionaries(tree, type_name, is_owner=is_owner)
+    if not (_keeps_names(tree, type_name) and (is_owner or type_name == "LOCATIONS")):
+        return _by_dictionaries(tree, type_name, is_owner=is_owner)
+    if type_name in BESIDE and _is_as_stored(tree, type_name):
+        return _by_joining(tree, type_name, is_owner=is_owner)
+    return _by_structs(tree, type_name, is_owner=is_owner)
 
 
 def _by_dictionaries(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
@@ -129,6 +132,21 @@ def _by_structs(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
             return (_encode(document),)
         setattr(document, distance, _GAP)
         return tuple(_encode(document).split(GAP))
+
+    return encode
+
+
+def _by_joining(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
+    """Of what is selected whole: the text as it is stored, with the gap and what is beside it behind."""
+    read_beside = _reader_beside(tree, type_name, is_owner=is_owner)
+    begins = f',"{BESIDE[type_name]}":'.encode()
+    gap = f',"{DISTANCE}":' if DISTANCE in FIELDS[type_name] else None
+
+    def encode(stored: str, stored_beside: str | None) -> Fragment:
+        beside = NULL if stored_beside is None else read_beside(stored_beside)
+        rest = b"".join((begins, _encode(beside), b"}"))
+        open_end = stored[:-1]
+        return (open_end.encode() + rest,) if gap is None else ((open_end + gap).encode(), rest)
 
     return encode
 
@@ -197,11 +215,14 @@ def _struct(tree: Tree, type_name: str, *, has_status: bool = False) -> Any:  # 
 
 
 def _is_as_stored(tree: Tree, type_name: str) -> bool:
-    """Whether the selection is all of such a document in the order in which it is stored, down to its leaves."""
+    """Whether the selection is all of such a document in the order in which it is stored, down to its leaves.
+
+    What is stored beside it comes last; what is selected of that is another matter.
+    """
     known = FIELDS[type_name]
     if [(node.key, node.name) for node in tree] != [(field.key, name) for name, field in known.items()]:
         return False
-    below = ((node.below, known[node.name].of) for node in tree)
+    below = ((node.below, known[node.name].of) for node in tree if node.key != BESIDE.get(type_name))
     return all(of is None or nodes is None or _is_as_stored(nodes, of) for nodes, of in below)
 
 

@@ -93,14 +93,48 @@ def test_equal_selections_have_one_shape_and_equal_views_one_cut() -> None:
     assert shape_of(tree("server_id"), "EVSE").own is not shape_of(tree("server_id"), "EVSE").public
 
 
+def every(type_name: str) -> Tree:
+    """All of a type, in stored order."""
+    return tuple(
+        Node(name, name, None if field.of is None else every(field.of)) for name, field in FIELDS[type_name].items()
+    )
+
+
+def stored(type_name: str, *without: str) -> dict[str, Any]:
+    """A document of that type, as the projections store it: all its keys, lists of one."""
+    below = {name: field for name, field in FIELDS[type_name].items() if name not in without}
+    of = {name: None if field.of is None else stored(field.of) for name, field in below.items()}
+    return {name: f'{name} "}}' if of[name] is None else [of[name]] for name in below}
+
+
+@pytest.mark.parametrize(("type_name", "beside"), [("LOCATIONS", "evses"), ("EVSE", "locations")])
+@pytest.mark.parametrize("is_owner", [True, False])
+@pytest.mark.parametrize("is_less_beside", [True, False])
+def test_what_is_selected_whole_is_joined_and_dictionaries_agree(
+    type_name: str, beside: str, *, is_owner: bool, is_less_beside: bool
+) -> None:
+    *own, last = every(type_name)
+    nodes = (*own, Node(beside, beside, (last.below or ())[::-2]) if is_less_beside else last)
+    below = stored(FIELDS[type_name][beside].of or "")
+    texts = (
+        orjson.dumps(stored(type_name, "distance", beside)).decode(),
+        orjson.dumps([below] if beside == "evses" else below).decode(),
+    )
+
+    def cut_to(selection: Tree) -> bytes:
+        shape = shape_of(selection, type_name)
+        return b"1.5".join((shape.own if is_owner else shape.public).encode(*texts))
+
+    assert encoding._is_as_stored(nodes, type_name)
+    assert orjson.loads(cut_to((*nodes, Node("alias", "__typename")))) == {
+        **orjson.loads(cut_to(nodes)),
+        "alias": type_name,
+    }
+    assert list(orjson.loads(cut_to(nodes))) == [node.key for node in nodes]
+
+
 def test_most_selections_are_cut_by_structs() -> None:
     """Every field under its own name is; a key that is another field's, or nobody's, is not."""
-
-    def every(type_name: str) -> Tree:
-        return tuple(
-            Node(name, name, None if field.of is None else every(field.of)) for name, field in FIELDS[type_name].items()
-        )
-
     for type_name in ("LOCATIONS", "EVSE"):
         assert encoding._keeps_names(every(type_name), type_name)
     for nodes in ((Node("name", "id"),), (Node("a", "id"),), (Node("id", "__typename"),)):
