@@ -18,7 +18,14 @@ from api.app import application
 from api.auth import viewer_of
 from api.clients import WrongClients, parse_clients
 from api.compression import compressing
-from api.connections import CONNECT_TIMEOUT_S, Connector, event_store_pool, one_session
+from api.connections import (
+    CONNECT_TIMEOUT_S,
+    Connector,
+    event_store_pool,
+    login_sessions,
+    one_session,
+    query_sessions,
+)
 from api.cors import let_in
 from api.handlers.graphql import GRAPHQL, graphql_routes
 from api.keys import key_of
@@ -36,6 +43,7 @@ from read_side.reports import Reports
 from read_side.views import Views
 from write_side.accounts.login import Accounts, LoginRules
 from write_side.accounts.secrets import SystemSecrets
+from write_side.accounts.sessions import Liveness
 from write_side.accounts.tokens import Keys
 from write_side.adapters.google import GeocodingState
 from write_side.adapters.images import ObjectImages, S3Access, images_at
@@ -197,6 +205,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
     geocoding = GeocodingState()
     async with (
         event_store_pool(settings, urls.event_store) as pool,
+        login_sessions(urls.event_store) as logins,
         geocoder_of(settings, geocoding) as geocoder,
         running(writer.run()),
     ):
@@ -231,6 +240,7 @@ async def write_side(settings: Settings, urls: Databases) -> AsyncIterator[Write
             ),
             now,
             new_id,
+            Liveness(logins.fetch),
         )
         stagings = Stagings(
             Connector(urls.event_store, "emsp upload"),
@@ -267,14 +277,21 @@ def publisher(urls: Databases, bus: EventBus) -> Publisher:
 
 
 @asynccontextmanager
+async def read_side(settings: Settings, urls: Databases) -> AsyncIterator[Views]:
+    """The views, hearing of each new checkpoint."""
+    async with query_sessions(settings, urls.read_model) as sessions:
+        views = Views(sessions, Connector(urls.read_model, "emsp read listener"))
+        async with running(views.run()):
+            yield views
+
+
 async def api_application(
-    settings: Settings, urls: Databases, write_side: WriteSide, views_sessions: Pool, *, schema_name: str = "emsp"
-) -> AsyncIterator[web.Application]:
+    settings: Settings, write_side: WriteSide, views: Views, *, schema_name: str = "emsp"
+) -> web.Application:
     """Every call of the contract: REST, webhooks, GraphQL, which is under GRAPHQL too.
 
     schema_name: another for each application of a process
     """
-    views = Views(views_sessions, Connector(urls.read_model, "emsp read listener"))
     services = Services(
         world=write_side.world,
         accounts=write_side.accounts,
@@ -302,18 +319,17 @@ async def api_application(
         fragment_cache_bytes=settings.fragment_cache_bytes,
         min_position_wait_s=settings.min_position_wait_s,
     )
-    async with running(views.run()):
-        app = application(services)
-        let_in(app, settings.cors_origins)
-        app[GRAPHQL] = await create_engine(views, limits, schema_name)
-        if settings.compress:
-            compressing(app)
-        app.add_routes(
-            graphql_routes(
-                app[GRAPHQL],
-                viewer_of,
-                limit_bytes=settings.body_graphql_bytes,
-                patience=services.patience,
-            )
+    app = application(services)
+    let_in(app, settings.cors_origins)
+    app[GRAPHQL] = await create_engine(views, limits, schema_name)
+    if settings.compress:
+        compressing(app)
+    app.add_routes(
+        graphql_routes(
+            app[GRAPHQL],
+            viewer_of,
+            limit_bytes=settings.body_graphql_bytes,
+            patience=services.patience,
         )
-        yield app
+    )
+    return app

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from api.embedded import embedded_postgres
+from api.sessions import Sessions
 from read_side.views import SESSION
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_S: Final = 30.0
+LOOKERS: Final = 2
+"""Sessions that look after the views: whether they can be reached, and how far they are."""
 SILENCE_S: Final = 10.0
 """Whoever stands still inside a transaction for so long loses its session: nobody else may append meanwhile."""
 
@@ -28,6 +31,14 @@ KEPT_ALIVE: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"
 
 BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 """The write side asks by key alone; a plan made while its tables were small must not scan them when they are large."""
+
+
+STORE: Final[dict[str, Any]] = {
+    "timeout": CONNECT_TIMEOUT_S,
+    "command_timeout": STATEMENT_TIMEOUT_S,
+    "server_settings": {"application_name": "emsp store", **BY_KEY},
+}
+"""Of a session for the write side's questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +95,53 @@ async def nothing_to_reset(_connection: asyncpg.Connection[Any]) -> None:
 @asynccontextmanager
 async def event_store_pool(settings: Settings, url: str, *, sessions: int | None = None) -> AsyncIterator[Pool]:
     """Sessions for the write side's questions. sessions: at most so many instead of the configured number."""
-    async with asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=sessions or settings.store_connections,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        reset=nothing_to_reset,
-        server_settings={"application_name": "emsp store", **BY_KEY},
-    ) as pool:
+    most = sessions or settings.store_connections
+    async with asyncpg.create_pool(url, min_size=1, max_size=most, reset=nothing_to_reset, **STORE) as pool:
         yield pool
 
 
 @asynccontextmanager
+async def login_sessions(url: str) -> AsyncIterator[Sessions]:
+    """The one session that asks who is logged in, for all who call at once."""
+    async with _lent(url, 1, STORE) as sessions:
+        yield sessions
+
+
+@asynccontextmanager
 async def views_pool(settings: Settings, url: str) -> AsyncIterator[Pool]:
-    """Sessions for queries: read-only, each statement with its time limit."""
-    async with asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=settings.read_connections,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=settings.statement_timeout_s + CONNECT_TIMEOUT_S,
-        reset=nothing_to_reset,
-        server_settings={**SESSION, "statement_timeout": str(int(settings.statement_timeout_s * 1000))},
-    ) as pool:
+    """Sessions for a look at the views now and then."""
+    of_each = _reading(settings)
+    async with asyncpg.create_pool(url, min_size=1, max_size=LOOKERS, reset=nothing_to_reset, **of_each) as pool:
         yield pool
+
+
+@asynccontextmanager
+async def query_sessions(settings: Settings, url: str) -> AsyncIterator[Sessions]:
+    """Sessions for queries."""
+    async with _lent(url, settings.read_connections, _reading(settings)) as sessions:
+        yield sessions
+
+
+def _reading(settings: Settings) -> dict[str, Any]:
+    """Of a session to the views: read-only, each statement with its time limit."""
+    return {
+        "timeout": CONNECT_TIMEOUT_S,
+        "command_timeout": settings.statement_timeout_s + CONNECT_TIMEOUT_S,
+        "server_settings": {**SESSION, "statement_timeout": str(int(settings.statement_timeout_s * 1000))},
+    }
+
+
+@asynccontextmanager
+async def _lent(url: str, most: int, of_each: dict[str, Any]) -> AsyncIterator[Sessions]:
+    async def connect() -> asyncpg.Connection[Any]:
+        session: asyncpg.Connection[Any] = await asyncpg.connect(url, **of_each)
+        return session
+
+    sessions = Sessions(connect, most, wait_s=CONNECT_TIMEOUT_S)
+    try:
+        yield sessions
+    finally:
+        await sessions.close()
 
 
 @asynccontextmanager

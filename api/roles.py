@@ -161,7 +161,8 @@ async def _api(
             views_check(write_side.pool, views, at_most_s=settings.ready_lag_s),
             *checks,
         ]
-        app = await stack.enter_async_context(compose.api_application(settings, urls, write_side, views))
+        read_side = await stack.enter_async_context(compose.read_side(settings, urls))
+        app = await compose.api_application(settings, write_side, read_side)
         metrics.count_fragments(registry, app[GRAPHQL].fragments, app[GRAPHQL].answers)
         app.add_routes(health_routes(all_checks))
         await stack.enter_async_context(

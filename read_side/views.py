@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
 
@@ -16,8 +16,6 @@ from read_side.parked import PARKED, Concern, Parked, any_location
 from read_side.sql import Question
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
-Session: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
-Pool: TypeAlias = "asyncpg.Pool[Any]"
 Row: TypeAlias = asyncpg.Record
 
 CHANNEL: Final = "views_checkpoint"
@@ -65,7 +63,7 @@ DEAD_SESSION: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What the first statement of a session that died in the pool raises; the last where its end was just being read."""
+"""What the first statement of a session that died unused raises; the last where its end was just being read."""
 
 TRIES: Final = 3
 FIRST_PAUSE_S: Final = 0.1
@@ -87,18 +85,22 @@ class _Unequal(Exception):
     """The questions of one request were answered by different states of the views."""
 
 
+class Sessions(Protocol):
+    """Lends sessions with the settings of SESSION and a statement_timeout."""
+
+    def one(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend one; waits a while for it. raises: TimeoutError; what asyncpg raises."""
+
+
 class Views:
     """The views database. `run` listens for new checkpoints; without it, `wait_for` only looks twice.
 
-    pool: its sessions have the settings of SESSION and a statement_timeout
     connect: opens one more session, to listen on
-    acquire_s: how long a request waits for a session
     """
 
-    def __init__(self, pool: Pool, connect: Callable[[], Awaitable[Connection]], *, acquire_s: float = 5.0) -> None:
-        self._pool = pool
+    def __init__(self, sessions: Sessions, connect: Callable[[], Awaitable[Connection]]) -> None:
+        self._sessions = sessions
         self._connect = connect
-        self._acquire_s = acquire_s
         self._position = 0
         self._is_listening = False
         self._moved = asyncio.Event()
@@ -174,7 +176,8 @@ class Views:
 
     async def _look(self) -> int:
         try:
-            self._arrive(await self._pool.fetchval(CHECKPOINT, timeout=self._acquire_s) or 0)
+            async with self._sessions.one() as session:
+                self._arrive(await session.fetchval(CHECKPOINT) or 0)
         except OUT_OF_REACH as error:
             raise _unavailable(error) from error
         return self._position
@@ -224,25 +227,17 @@ class Views:
             except asyncpg.DataError:
                 raise  # a value of the wrong type: a bug, although it is an InterfaceError
             except DEAD_SESSION as error:
-                trouble = error  # a session that died while it waited in the pool: the next one may live
+                trouble = error  # a session that died while nobody used it: the next one may live
             except OUT_OF_REACH as error:
                 raise _unavailable(error) from error
         raise _unavailable(trouble) from trouble
 
     async def _ask(self, questions: Sequence[Question]) -> Asked:
-        if self._pool.get_idle_size():
-            session = await self._pool.acquire()
-        else:
-            # The pool's own limit would make a task of each wait.
-            async with asyncio.timeout(self._acquire_s):
-                session = await self._pool.acquire()
-        try:
+        async with self._sessions.one() as session:
             return await _ask(session, questions)
-        finally:
-            await self._pool.release(session)
 
 
-async def _ask(connection: Session, questions: Sequence[Question]) -> Asked:
+async def _ask(connection: Connection, questions: Sequence[Question]) -> Asked:
     if len(questions) == 1:
         text, values = questions[0]
         return _asked([await connection.fetch(text, *values)])

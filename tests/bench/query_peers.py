@@ -21,6 +21,7 @@ from aiohttp import web
 from tartiflette import Engine, Resolver
 
 from api.connections import nothing_to_reset
+from api.sessions import Sessions
 from ocpi.codes import REMOVED
 from ocpi.identifiers import Party
 from read_side import executor
@@ -182,10 +183,11 @@ async def served(port: int, dsn: str) -> None:
     ) as pool:
 
         async def connect() -> asyncpg.Connection[Any]:
-            return await asyncpg.connect(dsn)
+            return await asyncpg.connect(dsn, server_settings=SESSION)
 
         app = web.Application()
-        app.add_routes(await _routes(pool, await create_engine(Views(pool, connect), Limits(), "query_peers")))
+        views = Views(Sessions(connect, SESSIONS, wait_s=5.0), connect)
+        app.add_routes(await _routes(pool, await create_engine(views, Limits(), "query_peers")))
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

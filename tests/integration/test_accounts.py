@@ -21,6 +21,7 @@ from write_side.accounts import sessions, tokens
 from write_side.accounts.login import Accounts, LoggedIn, LoginRules
 from write_side.accounts.passwords import PasswordChange
 from write_side.accounts.secrets import token_hash
+from write_side.accounts.sessions import Liveness
 from write_side.accounts.tokens import Bearer, Keys, RefreshTokenReused, TokenExpired, TooManyTries, Unauthorized
 from write_side.accounts.tries import TAKE_TURNS, forget_old_tries
 from write_side.domain.errors import Faults, StoreOutOfReach
@@ -60,7 +61,7 @@ async def opened(
 ) -> AsyncIterator[Accounts]:
     where: dict[str, Any] = {} if via is None else {"host": "127.0.0.1", "port": via.port}
     async with asyncpg.create_pool(dsn, min_size=0, max_size=10, timeout=5, **where) as pool:
-        yield Accounts(pool, SECRETS, KEYS, rules or LoginRules(), clock, uuid4)
+        yield Accounts(pool, SECRETS, KEYS, rules or LoginRules(), clock, uuid4, Liveness(pool.fetch))
 
 
 @pytest.fixture
@@ -324,7 +325,7 @@ async def test_a_renewed_session_lives_thirty_days_more(accounts: Accounts, cloc
     renewed = await accounts.refresh(opened.refresh_token)
     assert renewed.refresh_expires_in - opened.refresh_expires_in == pytest.approx(29 * 86_400, abs=10)
     clock.ahead = timedelta(days=29)
-    assert await accounts.liveness.is_alive(accounts.pool, session_of(accounts, renewed), at=clock())
+    assert await accounts.liveness.is_alive(session_of(accounts, renewed), at=clock())
     clock.ahead = timedelta(days=31)
     with pytest.raises(Unauthorized):
         await accounts.refresh(renewed.refresh_token)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from api.compression import compressing
 from api.handlers.graphql import PATH, graphql_routes
+from api.sessions import Sessions
 from read_side.engine import create_engine
 from read_side.guards import Limits
 from read_side.scope import Viewer
@@ -48,20 +49,21 @@ async def server(filled: str, request: pytest.FixtureRequest) -> AsyncIterator[T
     """A service with one connection to the database."""
 
     async def connect() -> asyncpg.Connection[Any]:
-        return await asyncpg.connect(filled)
+        return await asyncpg.connect(filled, server_settings=SESSION)
 
     async def everybody(_request: web.Request) -> Viewer:
         return Viewer(client="app", scopes=frozenset({"read"}))
 
-    async with asyncpg.create_pool(filled, min_size=0, max_size=1, server_settings=SESSION) as pool:
-        app = web.Application()
-        service = await create_engine(Views(pool, connect), Limits(), f"test_connections {request.param}")
-        app.add_routes(graphql_routes(service, everybody))
-        if request.param:
-            compressing(app)
-        server = TestServer(app)
-        async with server:
-            yield server
+    sessions = Sessions(connect, 1, wait_s=5.0)
+    app = web.Application()
+    service = await create_engine(Views(sessions, connect), Limits(), f"test_connections {request.param}")
+    app.add_routes(graphql_routes(service, everybody))
+    if request.param:
+        compressing(app)
+    server = TestServer(app)
+    async with server:
+        yield server
+    await sessions.close()
 
 
 class SlowClient:

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher, extract_parameters
 from tests.support.store import SECRETS
 from write_side.accounts import login
 from write_side.accounts.login import Accounts, LoginRules
+from write_side.accounts.sessions import Liveness
 from write_side.accounts.tokens import Keys, TooManyTries, Unauthorized
 from write_side.domain.errors import StoreOutOfReach
 
@@ -90,7 +91,7 @@ async def accounts(empty_store: str, work: Work) -> AsyncIterator[Accounts]:
     async with asyncpg.create_pool(empty_store, min_size=1, max_size=1, timeout=5, init=watched) as pool:
         for name, until in (("maria", None), ("lola", now - timedelta(seconds=1))):
             await pool.execute(ADD_USER, name, password_hash, until)
-        yield Accounts(pool, SECRETS, KEYS, LoginRules(), lambda: datetime.now(UTC), uuid4)
+        yield Accounts(pool, SECRETS, KEYS, LoginRules(), lambda: datetime.now(UTC), uuid4, Liveness(pool.fetch))
 
 
 async def test_every_refused_pair_costs_one_hash_of_the_same_price_and_the_same_statements(

@@ -13,6 +13,7 @@ import pytest
 from tests.support.builders import CODEC, PARTY, cpo_password_reset, cpo_registered, cpo_token_c_rotated
 from tests.support.store import SECRETS, Store, a_command, a_store
 from write_side.accounts.login import Accounts, LoginRules
+from write_side.accounts.sessions import Liveness
 from write_side.accounts.tokens import Keys
 from write_side.commands.dispatch import dispatch
 from write_side.commands.personal import open_contact, seal_contact
@@ -66,7 +67,9 @@ async def store(empty_store: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def accounts(store: Store) -> Accounts:
-    return Accounts(store.pool, SECRETS, KEYS, LoginRules(), lambda: datetime.now(UTC), uuid4)
+    return Accounts(
+        store.pool, SECRETS, KEYS, LoginRules(), lambda: datetime.now(UTC), uuid4, Liveness(store.pool.fetch)
+    )
 
 
 async def all_of_it(store: Store) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import asyncpg
 from eventsourcing.domain import DomainEvent
 
+from api.sessions import Sessions
 from ocpi.identifiers import Party
 from projections.drawings import Drawings
 from projections.migrate import create_views
@@ -86,6 +87,17 @@ async def fill(dsn: str, events: Sequence[DomainEvent] = SAMPLE) -> None:
         await connection.close()
 
 
+class _Watched(Sessions):
+    before_each: Callable[[Any], Coroutine[Any, Any, None]] | None = None
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Any]:
+        async with super().one() as session:
+            if self.before_each is not None:
+                await self.before_each(session)
+            yield session
+
+
 @asynccontextmanager
 async def views_of(
     dsn: str,
@@ -102,13 +114,16 @@ async def views_of(
     async def connect() -> asyncpg.Connection[Any]:
         return await asyncpg.connect(dsn)
 
-    async with asyncpg.create_pool(
-        dsn, min_size=0, max_size=4, setup=before_each, server_settings=SESSION | settings
-    ) as pool:
-        views = Views(pool, connect)
-        listener = asyncio.create_task(views.run()) if is_listening else None
-        yield views
-        if listener is not None:
-            listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+    async def connect_to_read() -> asyncpg.Connection[Any]:
+        return await asyncpg.connect(dsn, server_settings=SESSION | settings)
+
+    sessions = _Watched(connect_to_read, 4, wait_s=5.0)
+    sessions.before_each = before_each
+    views = Views(sessions, connect)
+    listener = asyncio.create_task(views.run()) if is_listening else None
+    yield views
+    if listener is not None:
+        listener.cancel()
+        with suppress(asyncio.CancelledError):
+            await listener
+    await sessions.close()

@@ -14,7 +14,7 @@ import aiohttp
 import asyncpg
 from aiohttp import web
 
-from api import compose, connections, projecting
+from api import compose, projecting
 from api.compose import WriteSide
 from api.connections import Databases
 from api.handlers.health import health_routes
@@ -78,10 +78,8 @@ async def service(dsn: str, folder: Path, **settings: object) -> AsyncIterator[S
         mail = send_mails(outbox, tick_s=0.02)
         images = remove_images(write_side.pool, write_side.images, tick_s=0.02)
         await stack.enter_async_context(compose.running(publisher.run(), consumer.run(), mail, images))
-        views = await stack.enter_async_context(connections.views_pool(configured, urls.read_model))
-        app = await stack.enter_async_context(
-            compose.api_application(configured, urls, write_side, views, schema_name=f"emsp {next(_numbers)}")
-        )
+        views = await stack.enter_async_context(compose.read_side(configured, urls))
+        app = await compose.api_application(configured, write_side, views, schema_name=f"emsp {next(_numbers)}")
         app.add_routes(health_routes([store_check(write_side.pool)]))
         port = await stack.enter_async_context(serving(app, "127.0.0.1", 0, compose.manners_of(configured)))
         session = await stack.enter_async_context(aiohttp.ClientSession())

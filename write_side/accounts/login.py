@@ -74,8 +74,8 @@ class Accounts:
     rules: LoginRules
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    liveness: sessions.Liveness
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS))
-    liveness: sessions.Liveness = field(default_factory=sessions.Liveness)
 
     async def log_in(self, username: str, password: str, *, address: str) -> LoggedIn:
         """A new session. address: where the call comes from.
@@ -146,7 +146,7 @@ class Accounts:
         at = self.clock()
         bearer = tokens.read(access_token, "access", self.keys, at=at)
         with reaching_the_store():
-            is_alive = await self.liveness.is_alive(self.pool, bearer.session_id, at=at)
+            is_alive = await self.liveness.is_alive(bearer.session_id, at=at)
         if not is_alive:
             raise Unauthorized
         return bearer

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from write_side.trouble import reaching_the_store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime, timedelta
     from uuid import UUID
 
     import asyncpg
+
+    Fetch = Callable[[str, list[UUID]], Awaitable[list[asyncpg.Record]]]
 
 SESSIONS_NOT_ENDED: Final = """
     select id, expires_at
@@ -85,28 +88,31 @@ class Liveness:
     """Tells which sessions are alive, by one question for all who ask at once.
 
     Who comes while a question is under way goes with the next, and so hears what held after it came.
+
+    fetch: asks the store's database
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
         self._turn = asyncio.Lock()
         self._next: tuple[set[UUID], asyncio.Task[dict[UUID, datetime]]] | None = None
 
-    async def is_alive(self, pool: asyncpg.Pool[Any], session_id: UUID, *, at: datetime) -> bool:
+    async def is_alive(self, session_id: UUID, *, at: datetime) -> bool:
         """Whether that session was opened, not ended, and is not over."""
         if self._next is None:
             asked: set[UUID] = set()
-            self._next = asked, asyncio.create_task(self._ask(pool, asked))
+            self._next = asked, asyncio.create_task(self._ask(asked))
         asked, answer = self._next
         asked.add(session_id)
         # Who is cancelled leaves the others their answer.
         expires_at = (await asyncio.shield(answer)).get(session_id)
         return expires_at is not None and expires_at > at
 
-    async def _ask(self, pool: asyncpg.Pool[Any], asked: set[UUID]) -> dict[UUID, datetime]:
+    async def _ask(self, asked: set[UUID]) -> dict[UUID, datetime]:
         # A session to the database that died unnoticed holds those up who asked by it, for so long, and nobody else.
         async with self._turn, asyncio.timeout(ASK_S):
             self._next = None
-            return {row["id"]: row["expires_at"] for row in await pool.fetch(SESSIONS_NOT_ENDED, list(asked))}
+            return {row["id"]: row["expires_at"] for row in await self._fetch(SESSIONS_NOT_ENDED, list(asked))}
 
 
 async def open_session(
