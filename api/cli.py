@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import asyncpg
@@ -10,16 +11,14 @@ import typer
 import uvloop
 from rich.console import Console
 
-from api import cpo_commands, dead_letter_commands, rebuild_commands, reports, roles
+from api import dead_letter_commands, rebuild_commands, reports
 from api.clients import WrongClients
-from api.compose import first_client
+from api.command_faults import NotReady, Unanswered, Unhealthy
 from api.demo.calls import DemoFailed
-from api.demo.loader import load_demo
 from api.embedded import EmbeddedPostgresFailed
 from api.log import set_up_logging
 from api.migrate import ChangedMigration
 from api.settings import WrongSettings, read_settings
-from api.status import Unhealthy, print_status
 from ocpi.identifiers import Party
 from projections.dead_letters import StillPoison
 from projections.generations import Refused
@@ -52,12 +51,12 @@ EXPECTED = (
     DemoFailed,
     reports.UnknownPlace,
     reports.UnknownStream,
-    roles.NotReady,
+    NotReady,
     Refused,
     StillPoison,
     Unhealthy,
     rebuild_commands.ViewsDiffer,
-    cpo_commands.Unanswered,
+    Unanswered,
     UnknownCpo,
     ForgottenCpo,
     OSError,
@@ -77,6 +76,11 @@ def main() -> None:
         sys.exit(1)
 
 
+def _of(module: str) -> Any:  # noqa: ANN401 - a module
+    """A module of ours that knows the API's, whose import takes a second: the other commands need not wait for it."""
+    return import_module(f"api.{module}")
+
+
 def _run(role: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
     settings = read_settings()
     set_up_logging(settings.log_format)
@@ -86,25 +90,25 @@ def _run(role: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
 @app.command()
 def run() -> None:
     """Everything in one process: migrate, API, publisher, projector, mail. The embedded default."""
-    _run(roles.run_everything)
+    _run(_of("roles").run_everything)
 
 
 @app.command()
 def api() -> None:
     """The HTTP API: REST, webhooks and GraphQL."""
-    _run(roles.run_api)
+    _run(_of("roles").run_api)
 
 
 @app.command()
 def publish() -> None:
     """The publisher: event log → RabbitMQ. Several may run; one leads, the others stand by."""
-    _run(roles.run_publisher)
+    _run(_of("roles").run_publisher)
 
 
 @app.command()
 def project() -> None:
     """The projector: RabbitMQ → views. Several may run; one leads, the others stand by."""
-    _run(roles.run_projector)
+    _run(_of("roles").run_projector)
 
 
 @app.command()
@@ -115,13 +119,13 @@ def mail(
     ] = False,
 ) -> None:
     """The mail sender: waiting mails → the mail server, or .eml files. Several may run; each mail is one's."""
-    _run(roles.retry_mails if retry else roles.run_mail)
+    _run(_of("roles").retry_mails if retry else _of("roles").run_mail)
 
 
 @app.command()
 def migrate() -> None:
     """Create or upgrade the schemas of both databases."""
-    _run(roles.run_migrate)
+    _run(_of("roles").run_migrate)
 
 
 @app.command()
@@ -148,10 +152,12 @@ def verify(
 
 
 def _party(name: str) -> Party:
+    commands = _of("cpo_commands")
     try:
-        return cpo_commands.party_named(name)
-    except cpo_commands.WrongParty as wrong:
+        party: Party = commands.party_named(name)
+    except commands.WrongParty as wrong:
         raise typer.BadParameter(str(wrong)) from None
+    return party
 
 
 ThatCpo = Annotated[Party, typer.Argument(parser=_party, metavar="COUNTRY/PARTY", help="the CPO, as in PH/ABC")]
@@ -160,13 +166,13 @@ ThatCpo = Annotated[Party, typer.Argument(parser=_party, metavar="COUNTRY/PARTY"
 @cpo.command("rotate-token-c")
 def rotate_token_c(party: ThatCpo) -> None:
     """Another machine token (Token C); the one before stops at once."""
-    _run(lambda settings: cpo_commands.replace_secret(settings, party, RotateTokenC))
+    _run(lambda settings: _of("cpo_commands").replace_secret(settings, party, RotateTokenC))
 
 
 @cpo.command("reset-password")
 def reset_password(party: ThatCpo) -> None:
     """A temporary password in place of its own."""
-    _run(lambda settings: cpo_commands.replace_secret(settings, party, ResetPassword))
+    _run(lambda settings: _of("cpo_commands").replace_secret(settings, party, ResetPassword))
 
 
 @app.command()
@@ -180,7 +186,7 @@ def forget(
     """Make a CPO's personal data unreadable in log, snapshots and views; its mails, sessions and Token C go too."""
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Forget the contact of {party}? This can't be undone.", abort=True)
-    _run(lambda settings: cpo_commands.forget(settings, party))
+    _run(lambda settings: _of("cpo_commands").forget(settings, party))
 
 
 KEY = typer.Argument(metavar="KEY", help="location/ID or cpo/COUNTRY/PARTY, as `list` names it")
@@ -223,7 +229,7 @@ def drop_dead_letters(
 @app.command()
 def status() -> None:
     """Positions, lag, generations, what waits; exit 1 where it is not well, with a line that says why."""
-    _run(print_status)
+    _run(_of("status").print_status)
 
 
 @app.command()
@@ -248,9 +254,9 @@ def demo(
     """Load demo data through the public API, as a client would."""
 
     async def load(settings: Settings) -> None:
-        client, secret = first_client(settings)
+        client, secret = _of("compose").first_client(settings)
         base_url = url or f"http://{settings.http_host}:{settings.http_port}"
-        await load_demo(
+        await _of("demo.loader").load_demo(
             base_url=base_url, client=client, client_secret=secret, data_dir=settings.data_dir, console=Console()
         )
 

@@ -8,9 +8,9 @@ import asyncpg
 from rich.console import Console
 
 from api.adapters import MAIL_FOLDER
+from api.command_faults import NotReady, Unanswered
 from api.compose import new_id, write_side
 from api.connections import databases
-from api.roles import NotReady
 from ocpi.identifiers import Party
 from write_side.adapters.mailers import EmlMailer
 from write_side.commands.dispatch import dispatch
@@ -30,10 +30,6 @@ OPERATOR: Final = "operator"
 
 class WrongParty(ValueError):
     """The name of a CPO can't be understood."""
-
-
-class Unanswered(Exception):
-    """The event store was reached, and then did not answer: it may be done or not."""
 
 
 def party_named(name: str) -> Party:

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from api import compose, connections, metrics, projecting
+from api.command_faults import NotReady
 from api.handlers.graphql import GRAPHQL
 from api.handlers.health import Check, health_routes, metrics_route
 from api.loops import build_outdated_views, count_mails, keep_house, remove_images, send_mails
@@ -48,10 +49,6 @@ PROJECT_METRICS_PORT: Final = 9466
 MAIL_METRICS_PORT: Final = 9467
 
 log = structlog.get_logger(__name__)
-
-
-class NotReady(Exception):
-    """This role can't start like this; says what to do."""
 
 
 async def stopped() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Column, Table
 
+from api.command_faults import Unhealthy
 from api.compose import event_bus
 from api.connections import Connector, databases, one_session
 from api.readiness import HEAD, WAITING_SINCE_S
@@ -57,10 +58,6 @@ HELD_S: Final = 5.0
 
 MOST_MAILS: Final = 20
 """How many refused mails are named, the oldest first."""
-
-
-class Unhealthy(Exception):
-    """Something does not do its work; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ A gram is one to three letters in a row of a location's name, with the party who
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -26,7 +25,7 @@ from ocpi.codes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from ocpi.identifiers import Party
 
@@ -60,8 +59,6 @@ EVSE_LISTS: Final = ("capabilities", "payment_types", "connector_types", "power_
 """The lists that one and the same EVSE must meet, in the order in which they are paired."""
 
 LONGEST_GRAM: Final = 3
-GRAMS: Final = 16_384
-"""How many grams are remembered: names are made of few."""
 _HASHES: Final = 1 << 20
 _SIGN: Final = 1 << 31
 
@@ -108,23 +105,19 @@ def place_facets(kind: str, key: str) -> tuple[int, int]:
 
 def grams_of(party: Party, name_key: str) -> list[int]:
     """Every gram of a casefolded name, as a 32-bit integer; sorted."""
-    return _sorted(party, (part for size in range(1, LONGEST_GRAM + 1) for part in _parts(name_key, size)))
+    return _sorted(party, {part for size in range(1, LONGEST_GRAM + 1) for part in _parts(name_key, size)})
 
 
 def grams_wanted(party: Party, part: str) -> list[int]:
     """The grams of every name that contains this casefolded part, which is not empty: the longest alone."""
-    return _sorted(party, _parts(part, min(len(part), LONGEST_GRAM)))
+    return _sorted(party, set(_parts(part, min(len(part), LONGEST_GRAM))))
 
 
-def _parts(text: str, size: int) -> Iterator[str]:
-    return (text[start : start + size] for start in range(len(text) - size + 1))
+def _parts(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(len(text) - size + 1)]
 
 
-def _sorted(party: Party, parts: Iterable[str]) -> list[int]:
+def _sorted(party: Party, parts: AbstractSet[str]) -> list[int]:
     seed = crc32(f"{party}/".encode())
-    return sorted({_gram(part, seed) for part in parts})
-
-
-@lru_cache(GRAMS)
-def _gram(part: str, seed: int) -> int:
-    return crc32(part.encode(), seed) - _SIGN
+    # Different parts may be one gram.
+    return sorted({crc32(part.encode(), seed) - _SIGN for part in parts})

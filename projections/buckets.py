@@ -22,10 +22,12 @@ EVENTS_A_BUCKET: Final = 40_000
 MAX_BUCKETS: Final = 256
 LENGTH_BYTES: Final = 4
 NO_LOCATION: Final = -1
-"""Number of the bucket of those events that belong to no location."""
+"""In the place of a location, and of a bucket's number, for events that belong to no location."""
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(tuple[Recorded, ...])
+_DEALT: Final = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]])
+"""Events, each behind its location."""
+_EVENT: Final = msgspec.msgpack.Decoder(Recorded)
 
 
 class _Keyed(msgspec.Struct):
@@ -35,9 +37,13 @@ class _Keyed(msgspec.Struct):
 _KEY: Final = msgspec.json.Decoder(_Keyed)
 
 
-def location_of(event: Recorded) -> int | None:
-    """The location that an event is about. raises: msgspec.ValidationError for an event that is no JSON object."""
-    return _KEY.decode(event.state).location_id
+def location_of(event: Recorded) -> int:
+    """The location that an event is about, or NO_LOCATION.
+
+    raises: msgspec.ValidationError for an event that is no JSON object
+    """
+    location_id = _KEY.decode(event.state).location_id
+    return NO_LOCATION if location_id is None else location_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +65,45 @@ class Buckets:
 
         raises: OSError (a full disk), msgspec.ValidationError for an event that is no JSON object
         """
-        dealt: dict[int, list[Recorded]] = {}
+        dealt: dict[int, list[tuple[int, Recorded]]] = {}
         for event in events:
             location_id = location_of(event)
-            number = NO_LOCATION if location_id is None else location_id % self.count
+            number = NO_LOCATION if location_id == NO_LOCATION else location_id % self.count
             if number in self.wanted:
-                dealt.setdefault(number, []).append(event)
+                dealt.setdefault(number, []).append((location_id, event))
         for number, some in dealt.items():
             text = _ENCODER.encode(some)
             with self._path(number, share).open("ab") as file:
                 file.write(len(text).to_bytes(LENGTH_BYTES) + text)
 
-    def read(self, number: int) -> Iterator[tuple[Recorded, ...]]:
-        """The events of one bucket, some at a time, in their order. raises: FileNotFoundError: not dealt."""
+    def locations(self, number: int) -> Iterator[Iterator[Recorded]]:
+        """The events of each location of a bucket, in their order, decoded as they are asked for; by its id.
+
+        raises: FileNotFoundError  it was not dealt
+        """
+        events: dict[int, list[msgspec.Raw]] = {}
+        for some in self._read(number):
+            for location_id, event in some:
+                events.setdefault(location_id, []).append(event)
+        for location_id in sorted(events):
+            yield map(_EVENT.decode, events.pop(location_id))
+
+    def others(self) -> Iterator[tuple[Recorded, ...]]:
+        """What belongs to no location, some at a time, in its order. raises: FileNotFoundError: it was not dealt."""
+        for some in self._read(NO_LOCATION):
+            yield tuple(_EVENT.decode(event) for _, event in some)
+
+    def _read(self, number: int) -> Iterator[list[tuple[int, msgspec.Raw]]]:
         for share in range(self.shares):
             with self._path(number, share).open("rb") as file:
                 while head := file.read(LENGTH_BYTES):
-                    yield _DECODER.decode(file.read(int.from_bytes(head)))
+                    yield _DEALT.decode(file.read(int.from_bytes(head)))
 
     def _path(self, number: int, share: int) -> Path:
         return self.folder / f"{number}.{share}"
 
 
-def bucket_count(events: int) -> int:
-    """Into how many buckets that many events are dealt."""
-    return min(MAX_BUCKETS, max(1, events // EVENTS_A_BUCKET))
+def bucket_count(events: int, workers: int) -> int:
+    """Into how many buckets that many events are dealt: so many that all workers have as many to draw."""
+    count = events // EVENTS_A_BUCKET
+    return 1 if count < 1 else min(MAX_BUCKETS, -(-count // workers) * workers)

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any, Final
 
-from projections import view_tables
+from projections.bulk_rows import BulkRows
 from projections.by_command import undrawable
 from projections.drawings import Drawings
 from projections.projector import draw_recorded
@@ -101,20 +101,23 @@ def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int)
     raises: Refused for an event that can't be drawn, naming it
     """
     codec = Codec()
-    drawings = Drawings()
-    for events in buckets.read(number):
+    rows = BulkRows()
+    for events in buckets.locations(number):
+        drawings = Drawings()
         for recorded in events:
             try:
                 draw_recorded(drawings, codec.decode(recorded), recorded)
             except Exception as trouble:
                 raise undrawable(recorded, trouble) from trouble
+        for drawing in drawings.locations.values():
+            rows.add(drawing)
 
     async def copy() -> None:
         session = await session_in(connect, schema)
         try:
             async with session.transaction():
                 if await session.fetch(BUCKET_DONE, number):
-                    await view_tables.copy(session, drawings)
+                    await rows.copy(session)
         finally:
             await session.close()
 

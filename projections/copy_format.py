@@ -1,4 +1,4 @@
-"""Rows in the binary format of COPY (PostgreSQL manual, COPY, "Binary Format"), for tables that have arrays.
+"""Rows in the binary format of COPY (PostgreSQL manual, COPY, "Binary Format").
 
 asyncpg asks every element of an array what it is: that took most of the time of copying a location.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from struct import Struct, pack
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from uuid import UUID
 
     Encode = Callable[[Any], bytes]
     """A value with its length before it."""
+    EncodeRow = Callable[[Any], bytes]
+    """A row, with the number of its columns before it."""
 
 BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END: Final = b"\xff\xff"
@@ -27,12 +29,14 @@ INT4_OID: Final = 23
 TEXT_OID: Final = 25
 POINT_OF_THREE: Final = 0x80000003
 """A cube that is a point (its high bit) of three dimensions."""
-LISTS: Final = 4_096
-"""How many lists of words are remembered: EVSEs are of few kinds."""
+KEPT: Final = 4_096
+"""How many words, and lists of words, are remembered: EVSEs are of few kinds."""
+NULL: Final = b"\xff\xff\xff\xff"
 
 _COUNT: Final = Struct("!h").pack
 _LENGTH: Final = Struct("!i").pack
 _INT4: Final = Struct("!ii").pack
+_OF_UUID: Final = _LENGTH(16)
 _INT8: Final = Struct("!iq").pack
 _CUBE: Final = Struct("!iI3d").pack
 _EMPTY: Final = Struct("!iiii").pack
@@ -60,9 +64,30 @@ def text(value: str) -> bytes:
     return _LENGTH(len(data)) + data
 
 
+def text_or_null(value: str | None) -> bytes:
+    """Text that may be null."""
+    return NULL if value is None else text(value)
+
+
+@lru_cache(KEPT)
+def word(value: str) -> bytes:
+    """Text that many rows have."""
+    return text(value)
+
+
+def uuid(value: UUID) -> bytes:
+    """Uuid."""
+    return _OF_UUID + value.bytes
+
+
+def microseconds(value: datetime) -> int:
+    """A timestamptz without its length."""
+    return (value - EPOCH) // MICROSECOND
+
+
 def timestamptz(value: datetime) -> bytes:
     """Timestamptz."""
-    return _INT8(8, (value - EPOCH) // MICROSECOND)
+    return _INT8(8, microseconds(value))
 
 
 def cube(point: tuple[float, float, float]) -> bytes:
@@ -82,7 +107,7 @@ def text_array(values: Sequence[str]) -> bytes:
     return _text_array(tuple(values))
 
 
-@lru_cache(LISTS)
+@lru_cache(KEPT)
 def _text_array(values: tuple[str, ...]) -> bytes:
     return _array(TEXT_OID, len(values), b"".join(map(text, values)))
 
@@ -93,13 +118,15 @@ def _array(oid: int, count: int, elements: bytes) -> bytes:
     return _ARRAY(20 + len(elements), 1, 0, oid, count, 1) + elements
 
 
-async def encoded(rows: Iterable[tuple[object, ...]], columns: Sequence[Encode]) -> AsyncIterator[bytes]:
-    """The rows as COPY takes them. columns: how each of theirs is encoded."""
-    yield BEGIN
+def row_of(columns: Sequence[Encode]) -> EncodeRow:
+    """How rows of these columns are encoded."""
     count = _COUNT(len(columns))
-    waiting = iter(rows)
-    while some := list(islice(waiting, ROWS_AT_ONCE)):
-        yield b"".join(
-            [count + b"".join([encode(value) for encode, value in zip(columns, row, strict=True)]) for row in some]
-        )
+    return lambda row: count + b"".join([encode(value) for encode, value in zip(columns, row, strict=True)])
+
+
+async def file_of(rows: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """What COPY reads: these rows, encoded."""
+    yield BEGIN
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield b"".join(rows[start : start + ROWS_AT_ONCE])
     yield END

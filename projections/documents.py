@@ -42,7 +42,8 @@ _PAYMENT_TYPES: Final = _entries(codes.PAYMENT_TYPES)
 
 def iso(at: datetime) -> str:
     """The one form of our dates: ISO 8601, UTC, always six digits, `2026-11-23T01:02:03.123456Z`."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 @lru_cache

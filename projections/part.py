@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from projections import by_command
-from projections.buckets import location_of
+from projections.buckets import NO_LOCATION, location_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,4 +48,4 @@ class Part:
 
     def _is_theirs(self, event: Recorded) -> bool:
         location_id = location_of(event)
-        return event.party in self.some.parties if location_id is None else location_id in self.some.location_ids
+        return event.party in self.some.parties if location_id == NO_LOCATION else location_id in self.some.location_ids

@@ -105,7 +105,7 @@ async def begin(connection: asyncpg.Connection, schema: Schema, *, head: int) ->
     async with connection.transaction():
         await create(connection, schema)
         await connection.execute(START_REPLAY)
-        await connection.execute(SAY_REPLAY, head, bucket_count(head))
+        await connection.execute(SAY_REPLAY, head, bucket_count(head, WORKERS))
         await connection.execute(DROP_INDEXES)
 
 
@@ -190,7 +190,7 @@ class Replay:
     async def _apply_others(self, buckets: Buckets) -> None:
         """What belongs to no location is little, and drawn as it always is."""
         async with only_projector(self.connect, self.schema) as projector:
-            for events in buckets.read(NO_LOCATION):
+            for events in buckets.others():
                 if rest := [event for event in events if event.position > projector.checkpoint]:
                     await by_command.apply(projector, rest)
 

@@ -1,4 +1,4 @@
-"""The only module that reads and writes location_view and evse_view; the other views have one each.
+"""Reads and writes location_view and evse_view, as no other module does but `bulk_rows`; other views have one each.
 
 Unqualified names: search_path says the schema.
 Whoever calls `write` holds the checkpoint row in the same transaction (see `projector`).
@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 
 from ocpi.identifiers import folded
-from projections import copy_format, cpo_table, history_table, pending_table, place_table
-from projections.copy_format import boolean, cube, int4, int4_array, int8, text, text_array, timestamptz
+from projections import cpo_table, history_table, pending_table, place_table
 from projections.drawings import Drawings
 from projections.history import EARLIEST, HistoryRow
 from projections.locations import LocationDrawing, head_of
 from projections.place_table import PlaceCounts
-from projections.rows import EvseRow, LocationRow, evse_row, evses_text, is_removed, location_row, rows_of
+from projections.rows import EvseRow, LocationRow, evse_row, evses_text, is_removed, location_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     import asyncpg
 
     from ocpi.identifiers import Party
-    from projections.copy_format import Encode
 
 LOCATIONS_BY_ID: Final = """
     select id, country_code, party_id, head, evses, revision, is_public,
@@ -122,40 +120,6 @@ _UID_ENDS: Final = '","evse_id":'
 
 Row: TypeAlias = tuple[object, ...]
 """Values for one row, in the order of a statement's parameters."""
-
-LOCATION_COLUMNS: Final[dict[str, Encode]] = {
-    "id": int4,
-    "country_code": text,
-    "party_id": text,
-    "cpo_owner_id": int4,
-    "name_key": text,
-    "publish": boolean,
-    "is_public": boolean,
-    "city_key": text,
-    "province_key": text,
-    "facets": int4_array,
-    "name_grams": int4_array,
-    "point": cube,
-    "head": text,
-    "evses": text,
-    "revision": int8,
-}
-EVSE_COLUMNS: Final[dict[str, Encode]] = {
-    "country_code": text,
-    "party_id": text,
-    "uid_key": text,
-    "location_id": int4,
-    "location_name_key": text,
-    "created_at": timestamptz,
-    "registered_pos": int8,
-    "is_removed": boolean,
-    "capabilities": text_array,
-    "payment_types": text_array,
-    "connectors": text_array,
-    "document": text,
-    "revision": int8,
-}
-"""How COPY takes the columns, in the order of LocationRow and EvseRow."""
 
 
 async def load(
@@ -283,19 +247,3 @@ def _literal(numbers: Iterable[int]) -> str:
 def _flat_evse(row: EvseRow) -> Row:
     lists = (" ".join(row.capabilities), " ".join(row.payment_types), " ".join(row.connectors))
     return (*row[:8], *lists, *row[11:])
-
-
-async def copy(connection: asyncpg.Connection, drawings: Drawings) -> None:
-    """Adds all rows of locations whose whole history was folded, by COPY: the fast way into empty tables."""
-    in_order = [drawing for _, drawing in sorted(drawings.locations.items())]
-    drawn = [rows_of(drawing) for drawing in in_order]
-    locations, evses = [row for row, _ in drawn], [evse for _, of_one in drawn for evse in of_one]
-    history = [row for drawing in in_order for row in drawing.history]
-    for table, rows, columns in (("location_view", locations, LOCATION_COLUMNS), ("evse_view", evses, EVSE_COLUMNS)):
-        source = copy_format.encoded(rows, tuple(columns.values()))
-        await connection.copy_to_table(table, source=source, columns=tuple(columns), format="binary")
-    await connection.copy_records_to_table("history_view", records=history, columns=HistoryRow._fields)
-    places = PlaceCounts()
-    for row in locations:
-        places.move(was=None, now=row.head if row.is_public else None)
-    await _run(connection, place_table.COUNT_MORE, places.more())

@@ -27,9 +27,9 @@ import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
+from projections.bulk_rows import copy
 from projections.generations import LIVE, generation_in
 from projections.migrate import create_views, views_version
-from projections.view_tables import copy
 from tests.bench import country
 from tests.support.servers import NoServer, servers
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from api import connections
 from api.connections import KEPT_ALIVE, Databases
 from api.projecting import dead_letters
-from projections import letter_table, view_tables
+from projections import bulk_rows, letter_table, view_tables
 from projections import projector as projecting
 from projections.bus import InProcessBus
 from projections.consumer import Consumer, _Poison
@@ -99,7 +99,7 @@ class World:
         for one in self.log:
             draw_recorded(drawings, CODEC.decode(one), one)
         await self.session.execute("truncate location_view, evse_view, place_view, history_view")
-        await view_tables.copy(self.session, drawings)
+        await bulk_rows.copy(self.session, drawings)
         return await self.rows()
 
     @asynccontextmanager

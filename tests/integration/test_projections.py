@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import pytest
 
-from projections import migrate, view_tables
+from projections import bulk_rows, migrate, view_tables
 from projections import projector as projecting
 from projections.drawings import Drawings
 from projections.migrate import create_views, views_version
@@ -110,7 +110,7 @@ async def bulk_filled(connection: asyncpg.Connection[Any], events: Sequence[Doma
     drawings = Drawings()
     for event, one in zip(events, recorded(events), strict=True):
         draw_recorded(drawings, event, one)
-    await view_tables.copy(connection, drawings)
+    await bulk_rows.copy(connection, drawings)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, len(HISTORY)])

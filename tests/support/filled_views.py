@@ -14,10 +14,10 @@ from eventsourcing.domain import DomainEvent
 
 from api.sessions import Sessions
 from ocpi.identifiers import Party
+from projections.bulk_rows import copy
 from projections.drawings import Drawings
 from projections.migrate import create_views
 from projections.projector import draw_recorded
-from projections.view_tables import copy
 from read_side.views import SESSION, Views
 from tests.support.builders import (
     NOON,
