@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from write_side.events.ranges import Recorded
 
 PAGE: Final = 2_000
+ALONE: Final = {"max_parallel_workers_per_gather": "0"}
+"""A session that counts the log leaves the other cores to those who are served."""
 MAX_FOLD_S: Final = 0.005
 """In `emsp run` requests share the loop with the projector: it folds at most so long at once."""
 
@@ -76,7 +78,10 @@ async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> Asyn
     """Builds the views anew; `run` it."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
 
-    async with log_reader(urls, application="emsp rebuild log") as pull, one_session(urls.event_store) as session:
+    async with (
+        log_reader(urls, application="emsp rebuild log") as pull,
+        one_session(urls.event_store, **ALONE) as session,
+    ):
         yield Rebuild(
             Connector(urls.read_model, "emsp rebuild", timeout_s=None),
             Log(Connector(urls.event_store, "emsp rebuild log")),
@@ -92,7 +97,10 @@ async def views_rebuild(settings: Settings, urls: Databases, tell: Tell) -> Asyn
 async def views_verify(settings: Settings, urls: Databases, tell: Tell) -> AsyncIterator[Verify]:
     """Compares the views with the events."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with log_reader(urls, application="emsp verify log") as pull, one_session(urls.event_store) as session:
+    async with (
+        log_reader(urls, application="emsp verify log") as pull,
+        one_session(urls.event_store, **ALONE) as session,
+    ):
         yield Verify(
             Connector(urls.read_model, "emsp verify", timeout_s=None),
             Log(Connector(urls.event_store, "emsp verify log")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from api.connections import databases
 from api.projecting import views_rebuild, views_verify
+from projections.courtesy import NICE
 from projections.proof import Untrue
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ async def rebuild(settings: Settings, *, back: bool, drop_old: bool) -> None:
     console = Console()
     with progress_bars(REBUILDING) as tell:
         async with databases(settings) as urls, views_rebuild(settings, urls, tell) as views:
+            os.nice(NICE)
             if drop_old:
                 dropped = await views.drop_old()
                 console.print(
@@ -113,6 +116,7 @@ async def verify(settings: Settings, *, repair: Sequence[str], sample: int | Non
     is_part = sample is not None or bool(repair)
     with progress_bars(LOOKING if is_part else VERIFYING) as tell:
         async with databases(settings) as urls, views_verify(settings, urls, tell) as views:
+            os.nice(NICE)
             if repair:
                 await views.repair(repair)
                 found: list[Difference] = []

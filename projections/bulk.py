@@ -9,10 +9,11 @@ import signal
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import connection, get_context, parent_process
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from projections.bulk_rows import BulkRows
 from projections.by_command import undrawable
+from projections.courtesy import courteous, step_back, turn
 from projections.drawings import Drawings
 from projections.projector import draw_recorded
 from write_side.events.codec import Codec
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     """log(after, until): the events behind a position and up to another, some at a time; picklable."""
 
 WORKERS: Final = 2
-NICE: Final = 10
-"""Who serves queries on the same machine goes first."""
 
 BUCKET_DONE: Final = """
     insert into replay_bucket (number)
@@ -41,8 +40,13 @@ BUCKET_DONE: Final = """
  returning number
 """
 
-FILLING: Final = "select set_config('search_path', $1, false), set_config('synchronous_commit', 'off', false)"
-"""What a crash of the server takes back is done again; the switch waits for all of it."""
+FILLING: Final = """
+    select set_config('search_path', $1, false),
+           set_config('synchronous_commit', 'off', false),
+           set_config('max_parallel_workers_per_gather', '0', false),
+           set_config('max_parallel_maintenance_workers', '0', false)
+"""
+"""What a crash of the server takes back is done again; the switch waits for all of it. One process a session."""
 
 
 class LogHasHole(Exception):
@@ -59,7 +63,7 @@ def workers(*, is_little: bool) -> Executor:
 def _begin() -> None:
     """A process of its own begins. Looking for garbage, of which folding makes none, took a third of its time."""
     gc.disable()
-    os.nice(NICE)
+    step_back()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -78,21 +82,37 @@ async def session_in(connect: Connect, schema: Schema) -> asyncpg.Connection[Any
     return session
 
 
-def deal_share(log: Log, buckets: Buckets, share: int, places: range) -> None:
-    """Deal a share of the log. places: how many events come before each of its events. raises: LogHasHole."""
-    buckets.make(share)
+class Share(NamedTuple):
+    """A part of the log that is dealt by itself. places: how many events come before each of its events."""
+
+    number: int
+    places: range
+
+
+def deal_share(connect: Connect, log: Log, buckets: Buckets, share: Share) -> None:
+    """Deal a share of the log. raises: LogHasHole."""
 
     async def deal() -> None:
-        position = places.start
-        async for events in log(places.start, places.stop):
-            if events[0].position != position + 1 or events[-1].position != position + len(events):
-                raise LogHasHole(f"behind position {position}")
-            buckets.deal(share, events)
-            position += len(events)
-        if position != places.stop:
-            raise LogHasHole(f"behind position {position}")
+        session = await connect()
+        try:
+            async with courteous(session):
+                await _deal(log, buckets, share)
+        finally:
+            await session.close()
 
     asyncio.run(deal())
+
+
+async def _deal(log: Log, buckets: Buckets, share: Share) -> None:
+    buckets.make(share.number)
+    position = share.places.start
+    async for events in log(position, share.places.stop):
+        if events[0].position != position + 1 or events[-1].position != position + len(events):
+            raise LogHasHole(f"behind position {position}")
+        buckets.deal(share.number, events)
+        position += len(events)
+    if position != share.places.stop:
+        raise LogHasHole(f"behind position {position}")
 
 
 def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int) -> None:
@@ -100,6 +120,23 @@ def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int)
 
     raises: Refused for an event that can't be drawn, naming it
     """
+
+    async def fold_and_copy() -> None:
+        session = await session_in(connect, schema)
+        try:
+            async with courteous(session):
+                rows = _rows_of(buckets, number)
+                # While one copies another folds: two that copy would wait for each other, and leave queries no core.
+                async with turn(session), session.transaction():
+                    if await session.fetch(BUCKET_DONE, number):
+                        await rows.copy(session)
+        finally:
+            await session.close()
+
+    asyncio.run(fold_and_copy())
+
+
+def _rows_of(buckets: Buckets, number: int) -> BulkRows:
     codec = Codec()
     rows = BulkRows()
     for events in buckets.locations(number):
@@ -111,14 +148,4 @@ def fold_bucket(connect: Connect, schema: Schema, buckets: Buckets, number: int)
                 raise undrawable(recorded, trouble) from trouble
         for drawing in drawings.locations.values():
             rows.add(drawing)
-
-    async def copy() -> None:
-        session = await session_in(connect, schema)
-        try:
-            async with session.transaction():
-                if await session.fetch(BUCKET_DONE, number):
-                    await rows.copy(session)
-        finally:
-            await session.close()
-
-    asyncio.run(copy())
+    return rows

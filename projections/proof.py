@@ -7,7 +7,6 @@ row, but with a second build: it takes as long, and what is wrong in a projectio
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -115,12 +114,9 @@ async def differences(session: asyncpg.Connection[Any], oracle: Oracle, position
 
 async def differences_of_all(session: asyncpg.Connection[Any], oracle: Oracle, position: int) -> list[Difference]:
     """The same, counting alone."""
-    counted = asyncio.create_task(session.fetch(ROWS))
-    try:
-        counts = await oracle.counts(position)
-        last_positions = await oracle.last_positions(OF_EVSES, position)
-    finally:
-        (rows,) = await counted
+    (rows,) = await session.fetch(ROWS)
+    counts = await oracle.counts(position)
+    last_positions = await oracle.last_positions(OF_EVSES, position)
     compared = [
         ("evse_view", "sum of revision", rows["evse_revisions"], last_positions),
         ("place_view", "sum of locations", rows["place_view"], rows["public_locations"]),

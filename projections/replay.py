@@ -18,8 +18,9 @@ import asyncpg
 
 from projections import by_command
 from projections.buckets import NO_LOCATION, Buckets, bucket_count
-from projections.bulk import BUCKET_DONE, WORKERS, deal_share, fold_bucket, session_in, workers
+from projections.bulk import BUCKET_DONE, WORKERS, Share, deal_share, fold_bucket, session_in, workers
 from projections.by_command import only_projector
+from projections.courtesy import courteous
 from projections.migrate import SAY_VERSION, create_tables, views_version
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ class Replay:
             buckets = Buckets(folder, count, missing, len(starts))
             numbers = sorted(missing - {NO_LOCATION})
             shares = [
-                (self.log, buckets, share, range(at, min(at + starts.step, head))) for share, at in enumerate(starts)
+                (self.connect, self.log, buckets, Share(number, range(at, min(at + starts.step, head))))
+                for number, at in enumerate(starts)
             ]
             drawings = [(self.connect, self.schema, buckets, number) for number in numbers]
             async with self._workers(is_little=count == 1) as run:
@@ -204,8 +206,9 @@ class Replay:
             try:
                 await session.execute(MORE_MEMORY)
                 for statement in waiting:
-                    with suppress(*MADE_MEANWHILE):
-                        await session.execute(statement)
+                    async with courteous(session):
+                        with suppress(*MADE_MEANWHILE):
+                            await session.execute(statement)
                     self.tell(phase, next(done), len(statements))
             finally:
                 await session.close()
