@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import asyncpg
 
     Session = asyncpg.Connection[Any]
+
+
+CLOSE_S: Final = 1.0
 
 
 class Sessions:
@@ -53,11 +56,12 @@ class Sessions:
             return await session.fetch(text, *values)
 
     async def close(self) -> None:
-        """Close those that nobody has."""
+        """Close those that nobody has; a server that says nothing to that holds nobody up."""
         while not self._places.empty():
             session = self._places.get_nowait()
             if session is not None:
-                await session.close()
+                with suppress(OSError):
+                    await session.close(timeout=CLOSE_S)
 
     async def _place(self) -> Session | None:
         if not self._places.empty():

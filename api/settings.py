@@ -187,8 +187,12 @@ class Settings(BaseSettings):
         default=True, description="JSON answers go out as br or gzip to clients that ask; no: a proxy in front does it"
     )
     ready_lag_s: Seconds = Field(default=30.0, description="/readyz fails when the views are further behind than this")
-    store_connections: Count = Field(default=8, description="connections of a process to the event store")
-    read_connections: Count = Field(default=8, description="connections of a process to the views")
+    store_connections: Count = Field(
+        default=8, description="connections of a process to the event store, beside a few for its own work"
+    )
+    read_connections: Count = Field(
+        default=8, description="connections of a process to the views that queries share, beside a few for its own work"
+    )
     metrics_host: str = Field(default="127.0.0.1", description="where metrics and health are served")
     metrics_port: Port | None = Field(
         default=None, description="9464 run and api, 9465 publish, 9466 project, 9467 mail; 0: off"

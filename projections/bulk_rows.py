@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from projections import copy_format, history_table, place_table
 from projections.copy_format import boolean, cube, int4, int4_array, int8, text, text_array, timestamptz, word
 from projections.history import HistoryRow
+from projections.locations import head_of
 from projections.place_table import PlaceCounts
 from projections.rows import EvseRow, LocationRow, rows_of
 
@@ -73,7 +74,9 @@ class BulkRows:
         self._locations.append(_encoded_location(location))
         self._evses += map(_encoded_evse, evses)
         self._history += map(history_table.encoded_row, drawing.history)
-        self._places.move(was=None, now=location.head if location.is_public else None)
+        if location.is_public:
+            head = head_of(drawing)
+            self._places.add((head["province"], head["city"]))
 
     async def copy(self, connection: asyncpg.Connection) -> None:
         """Put them into the tables, which have nothing of these locations."""

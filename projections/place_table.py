@@ -77,6 +77,10 @@ class PlaceCounts:
         if now is not None:
             self._counts[_place_of(now)] += 1
 
+    def add(self, place: Place) -> None:
+        """One location more that the public sees there."""
+        self._counts[place] += 1
+
     def more(self) -> list[tuple[object, ...]]:
         """Values for COUNT_MORE: places that have more locations now, in one order for all who write."""
         return [(*place, folded(place[0]), count) for place, count in sorted(self._counts.items()) if count > 0]

@@ -71,7 +71,8 @@ async def write_log(dsn: str, locations: int) -> int:
             await connection.copy_records_to_table("events", schema_name="es", records=rows, columns=COLUMNS)
         await connection.execute("update es.head set pos = $1", position)
         await connection.execute("update es.publisher set pos = $1", position)
-        await connection.execute("analyze es.events")
+        # As a log is that has been there for a while.
+        await connection.execute("vacuum analyze es.events")
         return position
     finally:
         await connection.close()

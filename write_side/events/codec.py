@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import orjson
@@ -106,8 +106,8 @@ class Codec:
         raises: eventsourcing.utils.TopicError for an unknown topic, MapperDeserialisationError for broken JSON;
                 NewerEvent, which the library would take for one of today's
         """
-        stored = StoredEvent(recorded.stream, recorded.version, recorded.topic, recorded.state)
-        event = self._mapper.to_domain_event(stored)
+        # It has all that is read of a StoredEvent; making one of each took a sixteenth of a replay.
+        event = self._mapper.to_domain_event(cast("StoredEvent", recorded))
         # Most states are of the first version, and need not be read twice.
         if b'"class_version"' in recorded.state:
             version = _VERSIONED.decode(recorded.state).class_version

@@ -26,6 +26,16 @@ class Recorded(msgspec.Struct, frozen=True, array_like=True):
     correlation_id: str
     actor: str
 
+    @property
+    def originator_id(self) -> UUID:
+        """The stream, as the library calls it."""
+        return self.stream
+
+    @property
+    def originator_version(self) -> int:
+        """The version, as the library calls it."""
+        return self.version
+
 
 class Range(msgspec.Struct, frozen=True, array_like=True):
     """Consecutive events on their way. first, last: positions, inclusive; events: all of them, ascending."""
