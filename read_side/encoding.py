@@ -138,17 +138,27 @@ def _by_structs(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
 
 def _by_joining(tree: Tree, type_name: str, *, is_owner: bool) -> Encode:
     """Of what is selected whole: the text as it is stored, with the gap and what is beside it behind."""
-    read_beside = _reader_beside(tree, type_name, is_owner=is_owner)
-    begins = f',"{BESIDE[type_name]}":'.encode()
+    text_beside = _text_beside(tree, type_name, is_owner=is_owner)
+    begins = f',"{BESIDE[type_name]}":'
     gap = f',"{DISTANCE}":' if DISTANCE in FIELDS[type_name] else None
 
     def encode(stored: str, stored_beside: str | None) -> Fragment:
-        beside = NULL if stored_beside is None else read_beside(stored_beside)
-        rest = b"".join((begins, _encode(beside), b"}"))
-        open_end = stored[:-1]
-        return (open_end.encode() + rest,) if gap is None else ((open_end + gap).encode(), rest)
+        rest = f"{begins}{'null' if stored_beside is None else text_beside(stored_beside)}}}"
+        if gap is None:
+            return (f"{stored[:-1]}{rest}".encode(),)
+        return f"{stored[:-1]}{gap}".encode(), rest.encode()
 
     return encode
+
+
+def _text_beside(tree: Tree, type_name: str, *, is_owner: bool) -> Callable[[str], str]:
+    """As `_reader_beside`, and written again."""
+    read = _reader_beside(tree, type_name, is_owner=is_owner)
+    return str if read is _as_it_is else lambda stored: _encode(read(stored)).decode()
+
+
+def _as_it_is(stored: str) -> msgspec.Raw:
+    return msgspec.Raw(stored.encode())
 
 
 def _reader_beside(tree: Tree, type_name: str, *, is_owner: bool) -> Callable[[str], Any]:
@@ -158,7 +168,7 @@ def _reader_beside(tree: Tree, type_name: str, *, is_owner: bool) -> Callable[[s
         return lambda _stored: NULL
     of = FIELDS[type_name][beside].of or ""
     if (is_owner or type_name == "EVSE") and _is_as_stored(below, of):
-        return lambda stored: msgspec.Raw(stored.encode())
+        return _as_it_is
     if type_name == "EVSE":
         return msgspec.json.Decoder(_struct(below, of)).decode
     if is_owner:

@@ -186,7 +186,7 @@ class Reader:
         return fields
 
     async def _look_up(self, one: _Field) -> None:
-        if not one.bound.statement.is_of_now:
+        if not (one.bound.statement.is_of_now and self._fragments.most_bytes):
             one.fragments = [None] * len(one.rows)
             return
         find, cut, generation = self._fragments.find, one.cut, one.generation
