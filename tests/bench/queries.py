@@ -1,8 +1,8 @@
 """Every query of the contract over the size of the tables, and pages beside what such pages could cost.
 
-All that is compared takes turns: in each round every size, and in it every query at every server, each for a short
-while. Before it is measured, a server is asked for a moment, and the warm one of ours all of a query's requests once,
-which fills its cache.
+All that is compared takes turns: in each round every size, in it every query, and each server a few short times, one
+after the other. Before it is measured, a server is asked for a moment, and the warm one of ours all of a query's
+requests once, which fills its cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.console import Console
 from read_side.scope import PUBLIC
 from read_side.views import SESSION
 from tests.bench.filled import filled
-from tests.bench.query_load import load_process
+from tests.bench.query_load import Load, load_process
 from tests.bench.query_runs import Runs
 from tests.bench.query_set import BESIDE_PEERS, OVER_SIZES, PAGE, Query, Request
 from tests.bench.query_targets import COLD, CONSTANT, FLOOR, WARM, Target, mercurius_folder, targets
@@ -29,6 +29,8 @@ from tests.support.plans import nodes, plan_of
 from tests.support.servers import Servers
 
 WARM_UP_S: Final = 0.4
+TURNS: Final = 3
+"""Of each server in a round."""
 COMPARED: Final = 20
 """Answers of a peer that must be ours before it is measured."""
 
@@ -55,14 +57,8 @@ async def measure_queries(on: tuple[Servers, Databases], sizes: Sequence[int], h
                 async with targets(found, databases, views[size], node_modules) as started:
                     if turn == 0:
                         await _check_same(started, size)
-                    for query, target in _asked(started, how.named):
-                        requests = target.requests(query, size)
-                        runs.requests[query.name] = len(requests)
-                        if target.name == WARM:
-                            await load.once(target.port, requests)
-                        else:
-                            await load(target.port, requests, WARM_UP_S)
-                        runs.add(query, target.name, size, await load(target.port, requests, how.seconds))
+                    for query, asked in _asked(started, how.named):
+                        await _measure(runs, (query, size), asked, (load, how.seconds))
     runs.notes.append(await _plan_of_a_deep_offset(views[runs.sizes[-1]], runs.sizes[-1]))
     return runs
 
@@ -79,11 +75,26 @@ async def _plan_of_a_deep_offset(dsn: str, size: int) -> str:
     )
 
 
-def _asked(started: Mapping[str, Target], named: str) -> Iterator[tuple[Query, Target]]:
+async def _measure(runs: Runs, what: tuple[Query, int], asked: Sequence[Target], how: tuple[Load, float]) -> None:
+    """One query at each of these servers, in turns: what else the machine does meanwhile, it does to all of them."""
+    (query, size), (load, seconds) = what, how
+    requests = {target.name: target.requests(query, size) for target in asked}
+    for target in asked:
+        runs.requests[query.name] = len(requests[target.name])
+        if target.name == WARM:
+            await load.once(target.port, requests[target.name])
+        else:
+            await load(target.port, requests[target.name], WARM_UP_S)
+    for _ in range(TURNS):
+        for target in asked:
+            runs.add(query, target.name, size, await load(target.port, requests[target.name], seconds / TURNS))
+
+
+def _asked(started: Mapping[str, Target], named: str) -> Iterator[tuple[Query, list[Target]]]:
     for query in dict.fromkeys(BESIDE_PEERS + OVER_SIZES):
         if named in query.name:
             names = started if query in BESIDE_PEERS else (WARM, COLD)
-            yield from ((query, started[name]) for name in names if _answers(started[name], query))
+            yield query, [started[name] for name in names if _answers(started[name], query)]
 
 
 def _answers(target: Target, query: Query) -> bool:

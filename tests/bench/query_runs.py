@@ -20,11 +20,11 @@ class Runs:
     _of: dict[tuple[str, str, int], list[Loaded]] = field(default_factory=dict)
 
     def add(self, query: Query, target: str, size: int, run: Loaded) -> None:
-        """One round's."""
+        """One turn's."""
         self._of.setdefault((query.name, target, size), []).append(run)
 
     def of(self, query: Query, target: str, size: int) -> list[Loaded]:
-        """Every round's; none where that server is not asked this."""
+        """Every turn's; none where that server is not asked this."""
         return self._of.get((query.name, target, size), [])
 
     def rates(self, query: Query, target: str, size: int) -> list[float]:
@@ -32,11 +32,11 @@ class Runs:
         return [run.rate for run in self.of(query, target, size)]
 
     def p50(self, query: Query, target: str, size: int) -> float:
-        """The median of the rounds, in milliseconds."""
+        """The median of the turns, in milliseconds."""
         return median(run.p50 for run in self.of(query, target, size))
 
     def p99(self, query: Query, target: str, size: int) -> float:
-        """The median of the rounds, in milliseconds."""
+        """The median of the turns, in milliseconds."""
         return median(run.p99 for run in self.of(query, target, size))
 
     def times(self, query: Query, target: str, other: str) -> float:
