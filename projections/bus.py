@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         AbstractRobustChannel,
         AbstractRobustConnection,
         AbstractRobustExchange,
+        AbstractRobustQueue,
     )
 
 LOG: Final = structlog.get_logger(__name__)
@@ -47,6 +48,9 @@ need another name of the queue, since a broker refuses to declare a queue again 
 
 PREFETCH: Final = 64
 """Messages under way to a consumer; each has up to 200 events."""
+
+DELETE_S: Final = 15.0
+"""A broker looks five seconds for the leader of a quorum queue before it deletes one that has none."""
 
 WAITING_RANGES: Final = 50
 """How many ranges, some 64 kB each, the in-process bus holds for a slow projector before it drops the oldest."""
@@ -207,13 +211,23 @@ class AmqpBus:
             self.unroutable += 1
 
     async def subscribe(self, queue: str) -> Subscription:
-        """Read that queue, alone among those that do; the others wait. raises: BrokerOutOfReach."""
+        """Read that queue, alone among those that do; the others wait. raises: BrokerOutOfReach.
+
+        A queue that is there but can't be read is deleted, since nothing is in it that the log does not have.
+        """
         subscription = _AmqpSubscription(self)
         try:
             async with asyncio.timeout(self.confirm_s):
                 connection = await self._connected()
-                await subscription.open(connection.channel(), queue)
+                declared = await subscription.open(connection.channel(), queue)
+            try:
+                async with asyncio.timeout(self.confirm_s):
+                    await subscription.read(declared)
+            except TimeoutError:
+                await self._delete(queue)
+                raise
         except CONNECTION_EXCEPTIONS as trouble:
+            await subscription.close()
             raise BrokerOutOfReach(_said_by(trouble)) from trouble
         return subscription
 
@@ -247,6 +261,11 @@ class AmqpBus:
         elif task is not None:
             task.cancel()
 
+    async def _delete(self, queue: str) -> None:
+        LOG.warning("bus.queue_without_leader", queue=queue)
+        async with asyncio.timeout(DELETE_S), (await self._connected()).channel() as channel:
+            await channel.queue_delete(queue)
+
     async def _connected(self) -> AbstractRobustConnection:
         # Shielded: a caller that gives up must not leave half a connection behind, which would go on by itself.
         if self._connecting is None or (self._connecting.done() and not _succeeded(self._connecting)):
@@ -271,7 +290,7 @@ class _AmqpSubscription:
         self._arrivals = _Arrivals(2 * PREFETCH)
         self._channel: AbstractRobustChannel | None = None
 
-    async def open(self, channel: AbstractRobustChannel, queue_name: str) -> None:
+    async def open(self, channel: AbstractRobustChannel, queue_name: str) -> AbstractRobustQueue:
         self._channel = channel
         await channel.initialize()
         await channel.set_qos(prefetch_count=PREFETCH)
@@ -279,6 +298,9 @@ class _AmqpSubscription:
         queue = await channel.declare_queue(queue_name, durable=True, arguments=QUEUE_ARGUMENTS)
         await queue.bind(exchange)
         channel.reopen_callbacks.add(self._on_reopened)
+        return queue
+
+    async def read(self, queue: AbstractRobustQueue) -> None:
         await queue.consume(self._on_message)
 
     async def receive(self, *, within_s: float) -> Delivery | None:

@@ -38,6 +38,9 @@ SHORTEST_EVENT_S: Final = 1e-6
 TRIES: Final = 3
 """How often an event is tried alone before it is parked; each time upon fresh rows, which somebody may be mending."""
 
+MISSES: Final = 10
+"""How often in a row the log has what the bus did not bring before the queue is taken for dead and read anew."""
+
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 15.0
 
@@ -108,6 +111,7 @@ class Consumer:
         self._standby_s = standby_s
         self._subscription: Subscription | None = None
         self._held: Delivery | None = None
+        self._misses = 0
         self._event_s = FIRST_EVENT_S
         self._most = MAX_BATCH
         self._drawing: Sequence[Recorded] = ()
@@ -157,8 +161,11 @@ class Consumer:
         # At the start, after trouble, a reconnect and silence: what does the log have that the bus did not bring? And
         # are these still the views that they were, with the same keys parked?
         while await self._lead():
+            pulled = self.state.pulled
             await self._catch_up()
             await self._done_with_held()
+            if self.state.pulled > pulled:
+                await self._missed()
             while deliveries := await self._collect():
                 self._held = deliveries[-1]
                 await self._take([delivery.range for delivery in deliveries])
@@ -177,7 +184,16 @@ class Consumer:
             deliveries.append(delivery)
             waiting += len(delivery.range.events)
             within_s = 0
+        if deliveries:
+            self._misses = 0
         return deliveries
+
+    async def _missed(self) -> None:
+        self._misses += 1
+        if self._misses >= MISSES and self._subscription is not None:
+            # Nobody publishes, or the queue has lost its leader or its binding: only the latter is mended by this.
+            LOG.warning("projector.bus_silent", queue=self._queue, checkpoint=self.state.checkpoint)
+            await self._unsubscribe()
 
     async def _subscribed(self) -> Subscription | None:
         if not self._projector.is_live:
@@ -198,6 +214,7 @@ class Consumer:
 
     async def _unsubscribe(self) -> None:
         subscription, self._subscription, self._held = self._subscription, None, None
+        self._misses = 0
         if subscription is not None:
             await subscription.close()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aio_pika
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from projections.bus import queue_of
 from projections.migrate import DATABASE_ID
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from tests.fault.service import Service
+
+TICK_S: Final = 0.02
 
 
 async def connections_cut(service: Service, chance: Random) -> None:
@@ -54,9 +57,30 @@ async def wiped(service: Service, chance: Random) -> None:
 
 async def queue_deleted(service: Service, chance: Random) -> None:
     """The views' queue is deleted with all that is in it."""
-    async with service.session() as session:
-        queue = queue_of(await session.fetchval(DATABASE_ID))
+    queue = await _queue(service)
     await asyncio.sleep(chance.uniform(0, 0.3))
     connection = await aio_pika.connect(service.broker.url)
     async with connection, connection.channel() as channel:
         await channel.queue_delete(queue)
+
+
+async def queue_left_without_leader(service: Service, chance: Random) -> None:
+    """RabbitMQ is wiped, and killed as soon as the queue is there again: 3.10 comes back with a queue that is dead."""
+    queue = await _queue(service)
+    await wiped(service, chance)
+    connection = await aio_pika.connect(service.broker.url)
+    async with connection:
+        while True:
+            try:
+                async with connection.channel() as channel:
+                    await channel.declare_queue(queue, passive=True)
+                break
+            except ChannelNotFoundEntity:
+                await asyncio.sleep(TICK_S)
+    service.broker.kill()
+    await service.broker.start()
+
+
+async def _queue(service: Service) -> str:
+    async with service.session() as session:
+        return queue_of(await session.fetchval(DATABASE_ID))

@@ -48,6 +48,7 @@ KINDS: Final = (
     Kind("RabbitMQ stopped and started", in_broker.stopped),
     Kind("RabbitMQ killed and started", in_broker.killed),
     Kind("RabbitMQ wiped", in_broker.wiped),
+    Kind("RabbitMQ's queue left without a leader", in_broker.queue_left_without_leader),
     Kind("views built anew", in_views.rebuilt),
     Kind("build of the views killed", in_views.rebuild_killed),
 )
