@@ -130,6 +130,11 @@ async def _views(store: Session, views: Session, head: int) -> tuple[list[Standi
         return [], ["there are no views: run `emsp migrate`"]
     if found[0].version != views_version():
         return drawn, [f"the views are of another version, {found[0].version}: `emsp rebuild` builds them anew"]
+    # Asked anew: both may have gone on.
+    if found[0].position > (head := await store.fetchval(HEAD)):
+        return drawn, [
+            f"the views are at {found[0].position}, ahead of the log at {head}: `emsp rebuild` draws them anew"
+        ]
     return drawn, []
 
 

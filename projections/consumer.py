@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import structlog
 
 from projections.bus import BrokerOutOfReach
+from projections.generations import Refused
 from projections.letter_table import Unparkable, is_of_the_event
 from projections.projector import Overtaken
 from write_side.events.ranges import range_of
@@ -47,6 +48,15 @@ LONGEST_PAUSE_S: Final = 15.0
 
 class LogBehindBus(Exception):
     """The bus brought events that the log does not have: an older log was restored, or it is another system's bus."""
+
+
+class ViewsAheadOfLog(Refused):
+    """The log does not have the event at the checkpoint: an older copy of it was restored."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"the log ends before position {position}, which the views are at: `emsp rebuild` builds them anew"
+        )
 
 
 class LogHasHole(Exception):
@@ -236,6 +246,7 @@ class Consumer:
             if not following:
                 raise LogHasHole(self.state.checkpoint + 1)
             await self._apply(following)
+        await must_not_be_ahead(self.state.checkpoint, self._pull)
         self._recovered()
 
     async def _done_with_held(self) -> None:
@@ -328,6 +339,15 @@ class Consumer:
         if self.state.error is not None:
             LOG.info("projector.goes_on", checkpoint=self.state.checkpoint, after=self.state.error)
             self.state.error = None
+
+
+async def must_not_be_ahead(checkpoint: int, pull: Pull) -> None:
+    """The log still has what was drawn last; else the positions that it gives out anew would be taken for repeats.
+
+    raises: ViewsAheadOfLog
+    """
+    if checkpoint and not await pull(checkpoint - 1, 1):
+        raise ViewsAheadOfLog(checkpoint)
 
 
 def events_behind(position: int, ranges: Iterable[Range]) -> tuple[Recorded, ...]:

@@ -129,9 +129,13 @@ class Rebuild:
             await self._catch_up(projector)
             await prove(projector.checkpoint)
             await self._catch_up(projector)
-            return await make_live(session, schema, lambda live: bring_to(projector, self.pull, live))
+            return await make_live(session, schema, lambda live: self._bring_to(projector, live))
         finally:
             projector.close()
+
+    async def _bring_to(self, projector: Projector, live: int) -> None:
+        """Up to where the live views are, or the log's end, behind which they are where an older copy was restored."""
+        await bring_to(projector, self.pull, min(live, await self.head()))
 
     async def _catch_up(self, projector: Projector) -> None:
         """Draw up to what is the end of the log now; it may go on without end."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from projections import place_table, proof, replay
 from projections.by_command import only_projector
-from projections.consumer import MAX_BATCH
+from projections.consumer import MAX_BATCH, must_not_be_ahead
 from projections.differences import columns_of
 from projections.folders import working_folder
 from projections.generations import CHECK, DROP_CHECK, HOLD_LIVE, LIVE, Refused, alone, must_be_in
@@ -278,6 +278,7 @@ class Verify:
             live = await must_be_in(session, LIVE)
             if live.version != views_version():
                 raise Refused(f"the live views were made by another version of the code ({live.version}): rebuild them")
+            await must_not_be_ahead(live.position, self.pull)
             await session.execute(DROP_CHECK)
             yield session
             await session.execute(DROP_CHECK)

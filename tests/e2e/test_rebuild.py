@@ -6,16 +6,19 @@ import asyncio
 import os
 import shutil
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 
 from projections.migrate import VERSION
 from tests.support import processes
-from tests.support.client import a_location, an_evse
+from tests.support.client import Client, a_location, an_evse
 from tests.support.databases import Databases
 from tests.support.emsp import EMSP, ROOT, Emsp, client_of, deployment
-from tests.support.until import until
+from tests.support.until import until, until_equal
 from tests.support.world import KEYS
 
 ASKED = "{ find_ev_locations { id name evses { uid status } } }"
@@ -187,3 +190,59 @@ async def test_events_and_views_may_be_in_two_databases(fresh_database: Database
         await session.close()
         assert "behind" in await emsp.failed("rebuild", "--back")
         assert emsp.stop("run") == 0, emsp.logs()
+
+
+async def test_views_that_are_ahead_of_a_log_that_was_restored_are_told_and_built_anew(
+    fresh_database: Databases, tmp_path: Path
+) -> None:
+    """An older copy of the event store is put in its place; what was answered since then is gone, and told."""
+    store, views = await fresh_database(), await fresh_database()
+    async with (
+        deployment(tmp_path, event_store_url=store, read_model_url=views, **KEYS) as emsp,
+        client_of(emsp) as client,
+    ):
+        async with running(emsp):
+            cpo = await client.registered("luzon", "Luzon Volt", tmp_path / "var/mail")
+            pushed = await client.push_locations(cpo, [a_location("Mall", an_evse("A1"), an_evse("B2"))])
+        copy = await fresh_database(template=store)
+        async with running(emsp):
+            await client.push_status(cpo, "A1", "CHARGING")
+            lost = await client.push_status(cpo, "B2", "CHARGING")
+            assert await statuses(client, lost.position) == {"A1": "CHARGING", "B2": "CHARGING"}
+
+        emsp.settings["EMSP_EVENT_STORE_URL"] = copy
+        ahead = f"the views are at {lost.position}, ahead of the log at {pushed.position}"
+        assert ahead in await emsp.failed("status")
+        assert f"the log ends before position {lost.position}" in await emsp.failed("verify")
+        emsp.start("run")
+        await until_equal(lambda: is_told(emsp, f"ends before position {lost.position}"), expected=True)
+        # Its position means something else to the views, which therefore do not show it.
+        again = await client.push_status(cpo, "A1", "BLOCKED")
+        assert again.position < lost.position
+        assert "Live: generation 2" in await emsp.command("rebuild")
+        await emsp.until_ready()
+        assert await statuses(client, again.position) == {"A1": "BLOCKED", "B2": "AVAILABLE"}
+        assert "what the events say" in await emsp.command("verify")
+        assert "All is well." in await emsp.command("status")
+
+
+@asynccontextmanager
+async def running(emsp: Emsp) -> AsyncIterator[None]:
+    emsp.start("run")
+    await emsp.until_ready()
+    yield
+    assert emsp.stop("run") == 0, emsp.logs()
+
+
+async def statuses(client: Client, position: int) -> dict[str, str]:
+    """Of each EVSE, at that position or later."""
+    found = await client.ask(ASKED, Emsp_Min_Position=str(position))
+    return {evse["uid"]: evse["status"] for one in found["find_ev_locations"] for evse in one["evses"]}
+
+
+async def is_told(emsp: Emsp, what: str) -> bool:
+    """Whether `/readyz` says so."""
+    try:
+        return what in str(await emsp.readiness("run"))
+    except aiohttp.ClientConnectionError:
+        return False
