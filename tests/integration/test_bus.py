@@ -594,8 +594,8 @@ async def test_a_purged_or_deleted_queue_costs_a_moment_never_data(
     amqp_way: Way, amqp_url: str, queue: str, harm: Literal["purge", "delete"]
 ) -> None:
     await amqp_way.append(*BEGIN)
-    async with amqp_way.publishing(), amqp_way.consuming():
-        await until_equal(amqp_way.checkpoint, 3)
+    async with amqp_way.publishing(), amqp_way.consuming() as consumer:
+        await until(lambda: consumer._subscription is not None)
         for _ in range(5):
             last = await amqp_way.append(*changes("CHARGING", "BLOCKED"))
             async with administering(amqp_url) as channel:
