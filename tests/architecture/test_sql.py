@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("api", "ocpi", "projections", "read_side", "write_side")
@@ -63,17 +61,25 @@ def constants(tree: ast.Module) -> dict[int, str]:
     return found
 
 
-def texts(path: Path) -> Iterator[Text]:
-    tree = ast.parse(path.read_text("utf-8"))
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def texts(path: Path) -> list[Text]:
+    tree = tree_of(path)
     to_read, named = docstrings(tree), constants(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in to_read:
-            yield Text(path, node.lineno, node.value, named.get(id(node)))
+    return [
+        Text(path, node.lineno, node.value, named.get(id(node)))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in to_read
+    ]
 
 
+@cache
 def statements() -> list[Text]:
-    found = [text for path in modules() for text in texts(path)]
-    return [text for text in found if STATEMENT.match(text.value)]
+    return [text for path in modules() for text in texts(path) if STATEMENT.match(text.value)]
 
 
 def where(text: Text) -> str:
@@ -95,7 +101,7 @@ def test_no_statement_is_put_together_from_pieces() -> None:
     pieces = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.JoinedStr)
         and node.values
         and isinstance(node.values[0], ast.Constant)
