@@ -30,8 +30,9 @@ lint: setup ## format, lint, types and import rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache --no-logo
 
+# schemathesis takes two seconds to start, and no test here has a use for it.
 unit:
-	$(PY) -m pytest -q tests/unit tests/architecture $(ARGS)
+	$(PY) -m pytest -q -p no:schemathesis tests/unit tests/architecture $(ARGS)
 
 test: setup ## all tests, with a few faults; finds PostgreSQL and RabbitMQ or starts its own
 	@$(PY) -m tests.support.servers prepare
