@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
     from projections.letter_table import Letter, Parked
 
-HOLD: Final = """
-    select pos
-      from checkpoint
-       for update
-"""
+HOLD: Final = "lock table checkpoint in exclusive mode"
 """Waits for the projector's transaction, and keeps its next one waiting; that finds another generation, and ends."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import asyncpg
@@ -35,32 +36,63 @@ MADE_AS: Final[dict[Schema, str]] = {
     "views_check": "select to_jsonb(made) from views_check.checkpoint as made",
 }
 
-HOLD_LIVE: Final = """
-    select pos,
-           set_config('idle_in_transaction_session_timeout', '10s', true)
-      from views.checkpoint
-       for update
-"""
-"""Waits for the projector's transaction, and keeps its next one waiting; until this one ends, or stands still."""
-
-LOCK_ALL_LIVE: Final = """
+KEEP_VACUUM_OUT: Final = """
+    set local lock_timeout = '10s';
     do $$
     declare
         one record;
     begin
-        for one in select schemaname, tablename from pg_tables where schemaname = 'views' order by tablename loop
-            execute format('lock table %I.%I in access exclusive mode', one.schemaname, one.tablename);
+        for one in
+            select tablename
+              from pg_tables
+             where schemaname = 'views'
+             order by tablename
+        loop
+            execute format('lock table views.%I in share update exclusive mode', one.tablename);
+        end loop;
+    end
+    $$
+"""
+"""Waits for VACUUM, and for nobody else, nor does anybody wait for this. Autovacuum gives way to whoever waits longer
+than `deadlock_timeout` (a second), which LOCK_ALL_LIVE must not (PostgreSQL's manual, "The Autovacuum Daemon")."""
+
+HOLD_LIVE: Final = """
+    lock table views.checkpoint in exclusive mode;
+    set local idle_in_transaction_session_timeout = '10s'
+"""
+"""Waits for the projector's transaction, and keeps its next one waiting; until this one ends, or stands still.
+Who waits for a table is next in its queue; who waits for a row that is changed again and again may wait for ever."""
+
+LOCK_ALL_LIVE: Final = """
+    set local lock_timeout = '250ms';
+    do $$
+    declare
+        one record;
+    begin
+        for one in
+            select tablename
+              from pg_tables
+             where schemaname = 'views'
+             order by tablename
+        loop
+            execute format('lock table views.%I in access exclusive mode', one.tablename);
         end loop;
     end
     $$
 """
 """Waits for every statement that reads the live views: a statement that finds its tables one by one would else find
-some before and some after they are renamed."""
+some before and some after they are renamed. Whoever comes meanwhile waits behind this: no longer than that timeout."""
 
 TO_NEXT: Final = """
     update views_next.checkpoint
        set generation = 1 + greatest(generation, (select generation from views.checkpoint));
-    drop schema if exists views_old cascade;
+    do $$
+    begin
+        if to_regnamespace('views_old') is not null then
+            alter schema views_old rename to views_gone;
+        end if;
+    end
+    $$;
     alter schema views rename to views_old;
     alter schema views_next rename to views
 """
@@ -80,14 +112,29 @@ TELL_WAITING: Final = """
       from views.checkpoint
 """
 
-DROP_OLD: Final = "drop schema if exists views_old cascade"
+DROP_OLD: Final = "drop schema if exists views_old, views_gone cascade"
+DROP_GONE: Final = "drop schema if exists views_gone cascade"
 DROP_NEXT: Final = "drop schema if exists views_next cascade"
 DROP_CHECK: Final = "drop schema if exists views_check cascade"
 
-SHORT_LOCK_TIMEOUT: Final = "set local lock_timeout = '250ms'"
-"""Whoever reads meanwhile waits behind a lock that is waited for: no longer than this."""
+IN_THE_WAY: Final = """
+    select format('%s (pid %s, %s s)',
+                  coalesce(nullif(application_name, ''), backend_type, 'unnamed'),
+                  pid,
+                  extract(epoch from now() - xact_start)::int)
+      from pg_stat_activity
+     where pid <> pg_backend_pid()
+       and pid in (select pid
+                     from pg_locks
+                    where relation in (select oid
+                                         from pg_class
+                                        where relnamespace = 'views'::regnamespace))
+     order by xact_start
+     limit 3
+"""
+"""Who has been reading or writing the live views for longest, and for how long."""
 
-TRIES: Final = 60
+PATIENCE_S: Final = 60.0
 PAUSE_S: Final = 0.5
 BUSY: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
@@ -131,6 +178,12 @@ async def alone(session: asyncpg.Connection[Any]) -> None:
         raise Refused("another rebuild or verify is running on this database")
 
 
+async def hold_live(session: asyncpg.Connection[Any]) -> int:
+    """The live views stand still until that session's transaction ends. returns: the position that they are at."""
+    await session.execute(HOLD_LIVE)
+    return (await must_be_in(session, LIVE)).position
+
+
 async def make_live(
     session: asyncpg.Connection[Any], schema: Schema, bring_to: Callable[[int], Awaitable[None]]
 ) -> Generation:
@@ -139,15 +192,20 @@ async def make_live(
     bring_to: draws that schema up to a position; called while the live projector waits. returns: what is live now
     raises:   Refused  the live views were in use at every try; what bring_to raises
     """
-    for _ in range(TRIES):
+    await session.execute(DROP_GONE)
+    patient_until = monotonic() + PATIENCE_S
+    while monotonic() < patient_until:
         try:
             async with session.transaction():
-                await session.execute(SHORT_LOCK_TIMEOUT)
-                await bring_to(await session.fetchval(HOLD_LIVE))
+                await session.execute(KEEP_VACUUM_OUT)
+                await bring_to(await hold_live(session))
                 await session.execute(LOCK_ALL_LIVE)
                 await session.execute(RENAME_TO[schema])
                 await session.execute(TELL_WAITING)
-                return await must_be_in(session, LIVE)
         except BUSY:
             await asyncio.sleep(PAUSE_S)
-    raise Refused("the live views were in use at every try; what was built is kept: try again")
+        else:
+            await session.execute(DROP_GONE)
+            return await must_be_in(session, LIVE)
+    in_the_way = ", ".join(row[0] for row in await session.fetch(IN_THE_WAY)) or "sessions that have ended"
+    raise Refused(f"the live views were in use for {PATIENCE_S:.0f} s: {in_the_way}; what was built is kept: try again")

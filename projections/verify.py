@@ -15,7 +15,7 @@ from projections.by_command import only_projector
 from projections.consumer import MAX_BATCH, must_not_be_ahead
 from projections.differences import columns_of
 from projections.folders import working_folder
-from projections.generations import CHECK, DROP_CHECK, HOLD_LIVE, LIVE, Refused, alone, must_be_in
+from projections.generations import CHECK, DROP_CHECK, LIVE, Refused, alone, hold_live, must_be_in
 from projections.migrate import views_version
 from projections.part import Part, Some
 from projections.projector import Projector
@@ -304,7 +304,7 @@ class Verify:
                 await bring(projector, live)
                 drawn = live
             async with session.transaction():
-                position: int = await session.fetchval(HOLD_LIVE)
+                position = await hold_live(session)
                 await bring(projector, position)
                 yield position
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import pytest
@@ -23,6 +24,7 @@ from projections.proof import Untrue
 from projections.verify import DIFFERING
 from tests.support.client import Cpo, a_location, an_evse
 from tests.support.csv_files import a_csv, a_row
+from tests.support.servers import private_postgres
 from tests.support.world import KEYS, Service, service, until_drawn
 from write_side.events.evse import EvseStatusChanged
 from write_side.events.location import LocationRegistered
@@ -86,6 +88,35 @@ async def cpo(emsp: Service) -> Cpo:
             assert (await emsp.client.settle(token, verb)).status == 200
     await until_drawn(emsp)
     return registered
+
+
+RESTLESS_S: Final = 30
+RESTLESS: Final = f"""
+    do $$
+    begin
+        while clock_timestamp() < statement_timestamp() + interval '{RESTLESS_S} s' loop
+            update views.checkpoint set at = now();
+            perform pg_sleep(0.05);
+            commit;
+        end loop;
+    end
+    $$
+"""
+"""A projector's transactions, each at the heels of the one before."""
+
+VACUUM_SLOWLY: Final = """
+    alter table views.location_view set (
+        autovacuum_vacuum_threshold = 0,
+        autovacuum_vacuum_scale_factor = 0,
+        autovacuum_vacuum_cost_limit = 1,
+        autovacuum_vacuum_cost_delay = 100
+    )
+"""
+VACUUMED: Final = """
+    select pid
+      from pg_stat_progress_vacuum
+     where relid = 'views.location_view'::regclass
+"""
 
 
 def settings_of(emsp: Service, folder: Path) -> tuple[Settings, Urls]:
@@ -350,6 +381,56 @@ async def test_one_that_stands_still_as_it_switches_over_lets_the_projector_go_o
     with pytest.raises(asyncpg.InterfaceError, match="closed"):
         await generations.make_live(session, NEXT, stand_still)
     assert (await must_be_in(emsp.store, LIVE)).number == 1
+
+
+async def test_a_projector_that_never_pauses_lets_it_switch_over(emsp: Service, cpo: Cpo, tmp_path: Path) -> None:
+    restless = await asyncpg.connect(emsp.dsn)
+    drawing = asyncio.create_task(restless.execute(RESTLESS))
+    async with rebuilding(emsp, tmp_path) as views:
+        began = monotonic()
+        assert (await views.run()).number == 2
+        assert monotonic() - began < RESTLESS_S
+    assert not drawing.done()
+    restless.terminate()
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await drawing
+
+
+async def test_autovacuum_gives_way(tmp_path: Path) -> None:
+    server = private_postgres(tmp_path / "server", autovacuum_naptime="1s")
+    async with server as dsn, service(dsn, tmp_path) as emsp:
+        cpo = await emsp.client.registered("luzon", "Luzon Volt", emsp.mails)
+        malls = [a_location(f"Mall {n}", an_evse(f"A{n}")) for n in range(LOCATIONS)]
+        assert (await emsp.client.push_locations(cpo, malls)).status == 200
+        await until_drawn(emsp)
+        await emsp.store.execute(VACUUM_SLOWLY)
+        for _ in range(100):
+            await emsp.store.execute("update views.location_view set id = id")
+        async with asyncio.timeout(20):
+            while await emsp.store.fetchval(VACUUMED) is None:
+                await asyncio.sleep(0.05)
+        async with rebuilding(emsp, tmp_path) as views:
+            assert await emsp.store.fetchval(VACUUMED) is not None
+            began = monotonic()
+            assert (await views.run()).number == 2
+            assert monotonic() - began < generations.PATIENCE_S / 2
+
+
+async def test_who_reads_for_too_long_is_named_and_nothing_is_lost(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = await asyncpg.connect(emsp.dsn, server_settings={"application_name": "a dump"})
+    async with rebuilding(emsp, tmp_path) as views:
+        await views.run()
+        monkeypatch.setattr(generations, "PATIENCE_S", 1.0)
+        async with reader.transaction():
+            await reader.fetch("select from views.evse_view")
+            with pytest.raises(Refused, match=r"in use for 1 s: (.*, )?a dump \(pid \d+, \d+ s\)"):
+                await views.run()
+            kept = {schema: await generation_in(emsp.store, schema) for schema in (LIVE, NEXT, OLD)}
+        assert [one and one.number for one in kept.values()] == [2, 1, 1]
+        assert (await views.run()).number == 3
+    await reader.close()
 
 
 async def test_few_locations_at_once_are_compared_with_the_log(
