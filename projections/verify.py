@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from projections import place_table, proof, replay
+from projections import letter_table, place_table, proof, replay
 from projections.by_command import only_projector
 from projections.consumer import MAX_BATCH, must_not_be_ahead
 from projections.differences import columns_of
@@ -250,7 +250,7 @@ class Verify:
     async def repair(self, keys: Sequence[str]) -> None:
         """Make the rows of these keys what the events say, and no other; count the places of their locations anew.
 
-        raises: Refused, also for an unknown key
+        raises: Refused, also for an unknown key, and for `places` while another key is parked
         """
         some, has_places = _subjects(keys)
         async with self._alone() as session:
@@ -262,10 +262,11 @@ class Verify:
                 for statement in REPAIR_CPOS:
                     await session.execute(statement, some.parties)
                 await session.execute(REPAIR_LETTERS, some.keys())
+                await session.execute(SEARCH_LIVE)
                 if has_places:
+                    await _nothing_may_be_parked(session)
                     await session.execute(REPAIR_PLACES)
                 else:
-                    await session.execute(SEARCH_LIVE)
                     await place_table.recount(session, [row["head"] for row in heads])
                 await session.execute(NEW_GENERATION)
 
@@ -322,6 +323,15 @@ class Verify:
 async def _sample(session: asyncpg.Connection[Any], size: int) -> Some:
     rows = await session.fetch(SOME_LOCATIONS, size)
     return Some([row["id"] for row in rows], list({row["party"] for row in rows}))
+
+
+async def _nothing_may_be_parked(session: asyncpg.Connection[Any]) -> None:
+    """No letters, which are in the log's counts of places and would be counted again when they are drawn.
+
+    raises: Refused
+    """
+    if parked := sorted(await letter_table.counts(session)):
+        raise Refused(f"places: {', '.join(parked)} must be retried first, or repaired with them: not all is drawn")
 
 
 def _asked(some: Some | None) -> dict[str, tuple[object, ...]]:

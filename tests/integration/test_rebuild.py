@@ -511,9 +511,9 @@ def is_poison(event: LocationRegistered | EvseStatusChanged) -> bool:
     return event.evse_uid == "P" if isinstance(event, EvseStatusChanged) else event.data["name"] == "Poison"
 
 
-@pytest.mark.parametrize("kind", [LocationRegistered, EvseStatusChanged])
+@pytest.mark.parametrize(("kind", "also"), [(LocationRegistered, ()), (EvseStatusChanged, ("places",))])
 async def test_a_parked_location_is_mended_with_the_count_of_its_place(
-    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any]
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any], also: tuple[str, ...]
 ) -> None:
     mended: Any = PROJECTIONS[kind]
 
@@ -537,7 +537,9 @@ async def test_a_parked_location_is_mended_with_the_count_of_its_place(
             with pytest.raises(Refused, match=r"event \d+ \(\w+\.\w+\) can't be drawn: ZeroDivisionError"):
                 await views.repair([key])
     async with verifying(emsp, tmp_path) as views:
-        await views.repair([key.replace("/", "/00")])
+        with pytest.raises(Refused, match=f"places: {key} must be retried first"):
+            await views.repair(["places"])
+        await views.repair([key.replace("/", "/00"), *also])
     assert await emsp.store.fetchval("select count(*) from views.dead_letter") == 0
     assert await differences(emsp, tmp_path) == []
     for uid in ("P", "N"):
