@@ -11,10 +11,16 @@ import typer
 import uvloop
 from rich.console import Console
 
-from api import dead_letter_commands, rebuild_commands, reports
 from api.clients import WrongClients
-from api.command_faults import NotReady, Unanswered, Unhealthy
-from api.demo.calls import DemoFailed
+from api.command_faults import (
+    DemoFailed,
+    NotReady,
+    Unanswered,
+    Unhealthy,
+    UnknownPlace,
+    UnknownStream,
+    ViewsDiffer,
+)
 from api.embedded import EmbeddedPostgresFailed
 from api.log import set_up_logging
 from api.migrate import ChangedMigration
@@ -49,13 +55,13 @@ EXPECTED = (
     EmbeddedPostgresFailed,
     ChangedMigration,
     DemoFailed,
-    reports.UnknownPlace,
-    reports.UnknownStream,
+    UnknownPlace,
+    UnknownStream,
     NotReady,
     Refused,
     StillPoison,
     Unhealthy,
-    rebuild_commands.ViewsDiffer,
+    ViewsDiffer,
     Unanswered,
     UnknownCpo,
     ForgottenCpo,
@@ -77,7 +83,7 @@ def main() -> None:
 
 
 def _of(module: str) -> Any:  # noqa: ANN401 - a module
-    """A module of ours that knows the API's, whose import takes a second: the other commands need not wait for it."""
+    """A module of ours that only some commands need, and whose import takes up to a second."""
     return import_module(f"api.{module}")
 
 
@@ -135,7 +141,7 @@ def rebuild(
     drop_old: Annotated[bool, typer.Option("--drop-old", help="remove the views before the last rebuild")] = False,
 ) -> None:
     """Build the views anew from the events, beside the live ones, and switch over. Stopped, it goes on where it was."""
-    _run(lambda settings: rebuild_commands.rebuild(settings, back=back, drop_old=drop_old))
+    _run(lambda settings: _of("rebuild_commands").rebuild(settings, back=back, drop_old=drop_old))
 
 
 @app.command()
@@ -148,7 +154,7 @@ def verify(
     ] = None,
 ) -> None:
     """Replay the events and compare with the live views, row by row; exit 1 where they differ."""
-    _run(lambda settings: rebuild_commands.verify(settings, repair=repair or [], sample=sample))
+    _run(lambda settings: _of("rebuild_commands").verify(settings, repair=repair or [], sample=sample))
 
 
 def _party(name: str) -> Party:
@@ -195,13 +201,13 @@ KEY = typer.Argument(metavar="KEY", help="location/ID or cpo/COUNTRY/PARTY, as `
 @dead_letters.command("list")
 def list_dead_letters() -> None:
     """What is parked: keys whose events wait, and why."""
-    _run(dead_letter_commands.print_keys)
+    _run(_of("dead_letter_commands").print_keys)
 
 
 @dead_letters.command("show")
 def show_dead_letters(key: Annotated[str, KEY]) -> None:
     """The events that wait under a key, with what its projection raised."""
-    _run(lambda settings: dead_letter_commands.print_letters(settings, key))
+    _run(lambda settings: _of("dead_letter_commands").print_letters(settings, key))
 
 
 @dead_letters.command("retry")
@@ -213,7 +219,7 @@ def retry_dead_letters(
     """Draw the events of a key, in order, once the code is mended; a key is drawn whole or stays parked."""
     if every == bool(keys):
         raise typer.BadParameter("name keys, or --all")
-    _run(lambda settings: dead_letter_commands.retry(settings, keys or [], every=every))
+    _run(lambda settings: _of("dead_letter_commands").retry(settings, keys or [], every=every))
 
 
 @dead_letters.command("drop")
@@ -223,7 +229,7 @@ def drop_dead_letters(
     """Forget the events of a key without drawing them: what they changed is missing in the views until a repair."""
     if not yes:
         typer.confirm(f"Drop what waits under {', '.join(keys)}? The views stay without it.", abort=True)
-    _run(lambda settings: dead_letter_commands.drop(settings, keys))
+    _run(lambda settings: _of("dead_letter_commands").drop(settings, keys))
 
 
 @app.command()
@@ -244,7 +250,7 @@ def events(
     follow: Annotated[bool, typer.Option(help="go on with new events")] = False,
 ) -> None:
     """Print the event log, a JSON line an event."""
-    _run(lambda settings: reports.print_events(settings, stream, at, follow=follow))
+    _run(lambda settings: _of("reports").print_events(settings, stream, at, follow=follow))
 
 
 @app.command()

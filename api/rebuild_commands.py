@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from api.command_faults import ViewsDiffer
 from api.connections import databases
 from api.projecting import views_rebuild, views_verify
 from projections.courtesy import NICE
@@ -43,10 +44,6 @@ SPEED_OVER_S: Final = 600.0
 SHOWN: Final = 100
 CUT: Final = 120
 BEFORE: Final = 20
-
-
-class ViewsDiffer(Exception):
-    """The views are not what the events say."""
 
 
 @contextmanager

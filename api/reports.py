@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 from rich.console import Console
 
+from api.command_faults import UnknownPlace, UnknownStream
 from api.connections import CONNECT_TIMEOUT_S, databases
 from ocpi.identifiers import Party
 from write_side.events.ranges import Recorded
@@ -27,10 +28,6 @@ PAGE: Final = 500
 TICK_S: Final = 0.5
 
 
-class UnknownStream(ValueError):
-    """The name of a stream can't be understood."""
-
-
 def stream_named(name: str) -> UUID:
     """The stream of `location/ID`, `evse/COUNTRY/PARTY/UID` or `cpo/COUNTRY/PARTY`. raises: UnknownStream."""
     match name.split("/", 3):
@@ -45,10 +42,6 @@ def stream_named(name: str) -> UUID:
 
 Place: TypeAlias = datetime | int
 """A moment, or a position of the log."""
-
-
-class UnknownPlace(ValueError):
-    """The name of a place in the log can't be understood."""
 
 
 def place_named(text: str) -> Place:

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yarl import URL
 
 from api.limits import OFF
-from write_side.adapters.google import GEOCODING_URL
+from write_side.adapters.google_answers import GEOCODING_URL
 from write_side.adapters.smtp_server import is_loopback, parse_smtp_url
 
 PREFIX = "EMSP_"

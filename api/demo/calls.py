@@ -12,14 +12,12 @@ import aiohttp
 import orjson
 from rich.console import Console
 
+from api.command_faults import DemoFailed
+
 TRIES: Final = 10
 LONGEST_WAIT_S: Final = 120
 USUAL_WAIT_S: Final = 1
 AGAIN: Final = "Run the demo again: it goes on where it stopped."
-
-
-class DemoFailed(Exception):
-    """The demo can't go on; the text says why, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import Final
 
-from api.demo.calls import DemoFailed
+from api.command_faults import DemoFailed
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700

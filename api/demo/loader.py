@@ -12,7 +12,8 @@ import aiohttp
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.demo.calls import DemoFailed, Service, key_of
+from api.command_faults import DemoFailed
+from api.demo.calls import Service, key_of
 from api.demo.credentials import Credentials, Desk
 from api.demo.generator import SEED, DemoCpo, LocationBody, demo_cpos, demo_locations
 from api.demo.summary import LoadedCpo, print_cpos, print_examples, print_seen

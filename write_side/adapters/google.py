@@ -12,7 +12,7 @@ import stamina
 import structlog
 
 from write_side.adapters.gazetteer import gazetteer
-from write_side.adapters.google_answers import Answer, answer_in, place_in
+from write_side.adapters.google_answers import GEOCODING_URL, Answer, answer_in, place_in
 from write_side.adapters.nearest import PointIndex, is_philippine
 from write_side.domain.errors import GeocoderOutOfReach
 from write_side.domain.place import Ask, Place, Placed
@@ -20,7 +20,6 @@ from write_side.domain.place import Ask, Place, Placed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-GEOCODING_URL: Final = "https://maps.googleapis.com/maps/api/geocode/json"
 TRIES: Final = 3
 FIRST_PAUSE_S: Final = 0.2
 CALL_LIMIT_S: Final = 5.0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from write_side.adapters.mentions import Mention
     from write_side.adapters.nearest import PointIndex
 
+GEOCODING_URL: Final = "https://maps.googleapis.com/maps/api/geocode/json"
 COUNTRY: Final = "PH"
 CITY_TYPES: Final = ("locality", "administrative_area_level_3")
 PROVINCE_TYPES: Final = ("administrative_area_level_2", "administrative_area_level_1")

@@ -16,8 +16,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.console import Console
 
+from api.command_faults import DemoFailed
 from api.demo import loader
-from api.demo.calls import DemoFailed
 from api.demo.loader import load_demo
 
 SECRET = "a-secret-of-the-demo-client"
