@@ -8,6 +8,7 @@ sees two of them (docs/operations.md, "Build the views anew").
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -113,9 +114,13 @@ TELL_WAITING: Final = """
 """
 
 DROP_OLD: Final = "drop schema if exists views_old, views_gone cascade"
-DROP_GONE: Final = "drop schema if exists views_gone cascade"
 DROP_NEXT: Final = "drop schema if exists views_next cascade"
 DROP_CHECK: Final = "drop schema if exists views_check cascade"
+DROP_GONE: Final = """
+    set local lock_timeout = '10s';
+    drop schema if exists views_gone cascade
+"""
+"""Those before `views_old`, once they are renamed. Where somebody reads them they stay until the next switch."""
 
 IN_THE_WAY: Final = """
     select format('%s (pid %s, %s s)',
@@ -128,7 +133,7 @@ IN_THE_WAY: Final = """
                      from pg_locks
                     where relation in (select oid
                                          from pg_class
-                                        where relnamespace = 'views'::regnamespace))
+                                        where relnamespace in ('views'::regnamespace, to_regnamespace('views_gone'))))
      order by xact_start
      limit 3
 """
@@ -192,10 +197,10 @@ async def make_live(
     bring_to: draws that schema up to a position; called while the live projector waits. returns: what is live now
     raises:   Refused  the live views were in use at every try; what bring_to raises
     """
-    await session.execute(DROP_GONE)
     patient_until = monotonic() + PATIENCE_S
     while monotonic() < patient_until:
         try:
+            await session.execute(DROP_GONE)
             async with session.transaction():
                 await session.execute(KEEP_VACUUM_OUT)
                 await bring_to(await hold_live(session))
@@ -205,7 +210,8 @@ async def make_live(
         except BUSY:
             await asyncio.sleep(PAUSE_S)
         else:
-            await session.execute(DROP_GONE)
+            with suppress(*BUSY):
+                await session.execute(DROP_GONE)
             return await must_be_in(session, LIVE)
     in_the_way = ", ".join(row[0] for row in await session.fetch(IN_THE_WAY)) or "sessions that have ended"
     raise Refused(f"the live views were in use for {PATIENCE_S:.0f} s: {in_the_way}; what was built is kept: try again")

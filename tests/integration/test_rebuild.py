@@ -433,6 +433,24 @@ async def test_who_reads_for_too_long_is_named_and_nothing_is_lost(
     await reader.close()
 
 
+async def test_who_reads_the_views_before_the_last_keeps_nobody_waiting(
+    emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "DROP_GONE", generations.DROP_GONE.replace("10s", "200ms"))
+    monkeypatch.setattr(generations, "PATIENCE_S", 1.0)
+    reader = await asyncpg.connect(emsp.dsn, server_settings={"application_name": "a dump"})
+    async with rebuilding(emsp, tmp_path) as views:
+        await views.run()
+        async with reader.transaction():
+            await reader.fetch("select from views_old.evse_view")
+            assert (await views.run()).number == 3
+            with pytest.raises(Refused, match="a dump"):
+                await views.run()
+        assert (await views.run()).number == 4
+    assert await emsp.store.fetchval("select to_regnamespace('views_gone')") is None
+    await reader.close()
+
+
 async def test_few_locations_at_once_are_compared_with_the_log(
     emsp: Service, cpo: Cpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
