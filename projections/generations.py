@@ -37,8 +37,7 @@ MADE_AS: Final[dict[Schema, str]] = {
     "views_check": "select to_jsonb(made) from views_check.checkpoint as made",
 }
 
-KEEP_VACUUM_OUT: Final = """
-    set local lock_timeout = '10s';
+LOCK_ALL_LIVE: Final = """
     do $$
     declare
         one record;
@@ -49,13 +48,26 @@ KEEP_VACUUM_OUT: Final = """
              where schemaname = 'views'
              order by tablename
         loop
-            execute format('lock table views.%I in share update exclusive mode', one.tablename);
+            execute format('lock table views.%I in %s mode', one.tablename, current_setting('emsp.lock_mode'));
         end loop;
     end
     $$
 """
+"""As one of the next two says."""
+
+AGAINST_VACUUM: Final = """
+    set local emsp.lock_mode = 'share update exclusive';
+    set local lock_timeout = '10s'
+"""
 """Waits for VACUUM, and for nobody else, nor does anybody wait for this. Autovacuum gives way to whoever waits longer
-than `deadlock_timeout` (a second), which LOCK_ALL_LIVE must not (PostgreSQL's manual, "The Autovacuum Daemon")."""
+than `deadlock_timeout` (a second), which the next one must not (PostgreSQL's manual, "The Autovacuum Daemon")."""
+
+AGAINST_READERS: Final = """
+    set local emsp.lock_mode = 'access exclusive';
+    set local lock_timeout = '250ms'
+"""
+"""Waits for every statement that reads the live views: a statement that finds its tables one by one would else find
+some before and some after they are renamed. Whoever comes meanwhile waits behind this: no longer than that timeout."""
 
 HOLD_LIVE: Final = """
     lock table views.checkpoint in exclusive mode;
@@ -63,26 +75,6 @@ HOLD_LIVE: Final = """
 """
 """Waits for the projector's transaction, and keeps its next one waiting; until this one ends, or stands still.
 Who waits for a table is next in its queue; who waits for a row that is changed again and again may wait for ever."""
-
-LOCK_ALL_LIVE: Final = """
-    set local lock_timeout = '250ms';
-    do $$
-    declare
-        one record;
-    begin
-        for one in
-            select tablename
-              from pg_tables
-             where schemaname = 'views'
-             order by tablename
-        loop
-            execute format('lock table views.%I in access exclusive mode', one.tablename);
-        end loop;
-    end
-    $$
-"""
-"""Waits for every statement that reads the live views: a statement that finds its tables one by one would else find
-some before and some after they are renamed. Whoever comes meanwhile waits behind this: no longer than that timeout."""
 
 TO_NEXT: Final = """
     update views_next.checkpoint
@@ -202,8 +194,10 @@ async def make_live(
         try:
             await session.execute(DROP_GONE)
             async with session.transaction():
-                await session.execute(KEEP_VACUUM_OUT)
+                await session.execute(AGAINST_VACUUM)
+                await session.execute(LOCK_ALL_LIVE)
                 await bring_to(await hold_live(session))
+                await session.execute(AGAINST_READERS)
                 await session.execute(LOCK_ALL_LIVE)
                 await session.execute(RENAME_TO[schema])
                 await session.execute(TELL_WAITING)
