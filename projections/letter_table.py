@@ -1,7 +1,7 @@
 """The only module that reads and writes dead_letter: events that can't be drawn, and those that follow of their keys.
 
 They are part of the generation whose rows lack them, and go with it: one that is built anew has none. Whoever writes
-here holds the checkpoint row in the same transaction. Unqualified names: search_path says the schema.
+here holds the checkpoint in the same transaction. Unqualified names: search_path says the schema.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads and writes location_view and evse_view, as no other module does but `bulk_rows`; other views have one each.
 
 Unqualified names: search_path says the schema.
-Whoever calls `write` holds the checkpoint row in the same transaction (see `projector`).
+Whoever calls `write` holds the checkpoint in the same transaction (see `projector`).
 """
 
 from __future__ import annotations

@@ -595,6 +595,7 @@ async def test_a_purged_or_deleted_queue_costs_a_moment_never_data(
 ) -> None:
     await amqp_way.append(*BEGIN)
     async with amqp_way.publishing(), amqp_way.consuming() as consumer:
+        await until_equal(amqp_way.checkpoint, 3)
         await until(lambda: consumer._subscription is not None)
         for _ in range(5):
             last = await amqp_way.append(*changes("CHARGING", "BLOCKED"))
